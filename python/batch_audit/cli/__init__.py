@@ -1,0 +1,111 @@
+"""The command line: a group whose commands are imported only when they run, and the options they share."""
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+import click
+
+import batch_audit
+from batch_audit.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class _Lazy(NamedTuple):
+    module: str
+    help: str
+
+
+# The one-line help stands here so that `batch-audit --help` imports no command.
+COMMANDS: Mapping[str, _Lazy] = {
+    "init": _Lazy("batch_audit.cli.init", "Set up auditing in a dbt project."),
+    "doctor": _Lazy("batch_audit.cli.doctor", "Say what is wrong with the set-up and how to mend it."),
+    "demo": _Lazy(
+        "batch_audit.cli.demo", "Make a small audited project: two batches, verified, with reports."
+    ),
+    "run": _Lazy("batch_audit.cli.run", "Run a batch: dbt, or a script with several dbt calls."),
+    "seal": _Lazy("batch_audit.cli.seal", "Close and seal what a batch left open."),
+    "verify": _Lazy(
+        "batch_audit.cli.verify", "Prove that nobody altered the store, or name the first wrong thing."
+    ),
+    "status": _Lazy("batch_audit.cli.status", "Show batches, unsealed rows and the store's size."),
+    "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is needed, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name].module).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name].module}.command is not a click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.version_option(batch_audit.__version__, prog_name="batch-audit")
+def cli() -> None:
+    """The audit trail of a dbt warehouse: what ran, who ran it, which records changed, and proof of it."""
+
+
+_PATH = click.Path(file_okay=False)
+_OPTIONS = (
+    click.option("--project-dir", type=_PATH, help="Folder of dbt_project.yml. [env: DBT_PROJECT_DIR]"),
+    click.option("--profiles-dir", type=_PATH, help="Folder of profiles.yml. [env: DBT_PROFILES_DIR]"),
+    click.option("--profile", help="Profile to use instead of the project's. [env: DBT_PROFILE]"),
+    click.option("-t", "--target", help="Target of the profile. [env: DBT_TARGET]"),
+    click.option("--vars", help="dbt variables as YAML. [env: BATCH_AUDIT_VARS]"),
+    click.option("--audit-schema", help="Schema of the audit store. [env: BATCH_AUDIT_SCHEMA]"),
+    click.option(
+        "--format", type=click.Choice(["text", "json"]), help="json goes to stdout. [env: BATCH_AUDIT_FORMAT]"
+    ),
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only. [env: BATCH_AUDIT_QUIET]"),
+)
+_NAMES = ("project_dir", "profiles_dir", "profile", "target", "vars", "audit_schema", "format", "quiet")
+
+
+def common_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+    """Add the options that every command shares and pass them as one Settings object, the first argument."""
+
+    @functools.wraps(function)
+    def with_settings(*args: P.args, **kwargs: P.kwargs) -> R:
+        options: dict[str, Any] = {name: kwargs.pop(name) for name in _NAMES}
+        return function(Settings.from_options(**options), *args, **kwargs)
+
+    wrapped: Any = with_settings
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    decorated: Callable[P, R] = wrapped
+    return decorated
+
+
+def people(settings: Settings) -> "Console":
+    """A console for people on stderr, silent with --quiet; it honours NO_COLOR and has no colours without a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=settings.quiet, highlight=False)
+
+
+def machines(value: Any) -> None:
+    """Print `value` as JSON on stdout."""
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

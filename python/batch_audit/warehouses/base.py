@@ -1,0 +1,78 @@
+"""What the rest of the program may ask of a warehouse."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+Value = str | int | None
+
+
+class Warehouse(Protocol):
+    """One connection to the database that holds the audit store.
+
+    Outside `transaction()` every statement commits by itself. Every method that reaches the database raises
+    WarehouseError with the database's own message.
+    """
+
+    engine: str
+    database: str
+    audit_schema: str
+
+    def table(self, name: str) -> str:
+        """The quoted, qualified name of a table of the audit store."""
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """All rows of a query, by column name."""
+
+    def execute(self, sql: str) -> None:
+        """Run one or several statements. Wrap several in `transaction()`: on DuckDB each commits by itself."""
+
+    def stream(self, sql: str, size: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows of a query in lists of at most `size`, in bounded memory.
+
+        Outside a transaction it reads on a connection of its own, so other statements may run meanwhile. Inside one
+        it sees the transaction's own rows; DuckDB then allows no other statement until the stream is exhausted.
+        """
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+        """Insert rows into a table of the audit store by the engine's bulk path, all or none.
+
+        `table` is the plain name. Each row has the shape of `columns`. Text must be storable (see `storable`).
+        """
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Begin, then commit, or roll back if the block raises. Transactions do not nest."""
+
+    def seal_lock(self) -> None:
+        """Wait for the lock of this store's seal, in a statement of its own; it is held until the transaction ends."""
+
+    def store_exists(self) -> bool:
+        """True if the audit schema holds the store's tables."""
+
+    def literal(self, text: str) -> str:
+        """`text` as an SQL expression that yields exactly this text."""
+
+    def storable(self, text: str) -> str:
+        """`text` with what the engine cannot hold (lone surrogates; U+0000 on Postgres) replaced by U+FFFD.
+
+        Apply it before hashing, so that what is hashed is what is stored.
+        """
+
+    def sha256_hex(self, expression: str) -> str:
+        """SQL for the lower-case hex SHA-256 of the UTF-8 bytes of a text expression."""
+
+    def ordered_concat(self, expression: str, order_by: str) -> str:
+        """SQL aggregate that joins a text expression, without separator, in the given order."""
+
+    def close(self) -> None:
+        """Release the connection, so that another process can open the database. Closing twice is fine."""
+
+
+def quote_identifier(name: str) -> str:
+    """`name` as a quoted SQL identifier (SQL:2016, delimited identifier)."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def without_surrogates(text: str) -> str:
+    """`text` with lone surrogates, which have no UTF-8 encoding, replaced by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,0 +1,167 @@
+"""DuckDB: bulk rows as Arrow tables, one process at a time, one connection per stream."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from batch_audit.errors import ConfigurationError, WarehouseError
+from batch_audit.warehouses.base import Value, quote_identifier, without_surrogates
+
+
+class DuckDBWarehouse:
+    """A warehouse over the handle of dbt's DuckDB adapter."""
+
+    engine = "duckdb"
+
+    def __init__(
+        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
+    ):
+        """`open_handle` gives a new adapter handle on each call; `release` lets go of the database file."""
+        self.database = database
+        self.audit_schema = audit_schema
+        self._open_handle = open_handle
+        self._release = release
+        self._handle = open_handle()
+        self._in_transaction = False
+        self._closed = False
+        self._names = itertools.count()
+
+    def table(self, name: str) -> str:
+        return ".".join(quote_identifier(part) for part in (self.database, self.audit_schema, name))
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with _errors(sql):
+            cursor = self._cursor()
+            cursor.execute(sql)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, sql: str) -> None:
+        with _errors(sql):
+            self._cursor().execute(sql)
+
+    def stream(self, sql: str, size: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
+        handle = self._handle if self._in_transaction else self._open_handle()
+        try:
+            cursor = handle.cursor()
+            with _errors(sql):
+                cursor.execute(sql)
+                rows = cursor.fetchmany(size)
+            while rows:
+                yield rows
+                with _errors(sql):
+                    rows = cursor.fetchmany(size)
+        finally:
+            if handle is not self._handle:
+                handle.close()
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+        if not rows:
+            return
+        pyarrow = _pyarrow()
+        name = f"batch_audit_rows_{next(self._names)}"
+        names = ", ".join(quote_identifier(column) for column in columns)
+        into = f"insert into {self.table(table)} ({names})"
+        with _errors(into):
+            arrays = [_array(pyarrow, values) for values in zip(*rows, strict=True)]
+            cursor = self._cursor()
+            cursor.register(name, pyarrow.Table.from_arrays(arrays, names=list(columns)))
+            try:
+                cursor.execute(f"{into} select {names} from {name}")
+            finally:
+                cursor.unregister(name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._in_transaction:
+            raise WarehouseError(
+                "A transaction is already open on this connection: transactions do not nest."
+            )
+        self.execute("begin transaction")
+        self._in_transaction = True
+        try:
+            yield
+            self.execute("commit")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._in_transaction = False
+
+    def seal_lock(self) -> None:
+        """Nothing to wait for: DuckDB lets one process write to a file."""
+
+    def store_exists(self) -> bool:
+        found = self.query(
+            "select count(*) as tables from duckdb_tables()"
+            f" where database_name = {self.literal(self.database)} and schema_name = {self.literal(self.audit_schema)}"
+            " and table_name in ('audit_segment', 'audit_event', 'audit_block')"
+        )
+        return bool(found[0]["tables"] == 3)
+
+    def literal(self, text: str) -> str:
+        quoted = "'" + text.replace("'", "''") + "'"
+        # The parser ends a statement at U+0000.
+        return "(" + quoted.replace("\x00", "' || chr(0) || '") + ")" if "\x00" in quoted else quoted
+
+    def storable(self, text: str) -> str:
+        return without_surrogates(text)
+
+    def sha256_hex(self, expression: str) -> str:
+        return f"sha256({expression})"
+
+    def ordered_concat(self, expression: str, order_by: str) -> str:
+        return f"string_agg({expression}, '' order by {order_by})"
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._handle.close()
+            self._release()
+
+    def _cursor(self) -> Any:
+        if self._closed:
+            raise WarehouseError("The connection to DuckDB is closed.")
+        return self._handle.cursor()
+
+    def _roll_back(self) -> None:
+        import duckdb
+
+        # An error may have ended the transaction already, and the first error is the one to report.
+        try:
+            self._handle.cursor().execute("rollback")
+        except duckdb.Error:
+            return
+
+
+@contextmanager
+def _errors(sql: str) -> Iterator[None]:
+    """Turn the driver's errors into WarehouseError, with the start of the statement."""
+    import duckdb
+    from dbt_common.exceptions import DbtRuntimeError
+
+    try:
+        yield
+    except (duckdb.Error, DbtRuntimeError) as error:
+        raise WarehouseError(f"DuckDB refused a statement: {error}\n  statement: {sql[:300]}") from error
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+    except ImportError as error:
+        raise ConfigurationError(
+            "Writing to DuckDB needs pyarrow, which is not installed: pip install 'dbt-batch-audit[duckdb]'."
+        ) from error
+    return pyarrow
+
+
+def _array(pyarrow: Any, values: Sequence[Value]) -> Any:
+    """An Arrow array of text or of 64-bit integers, by the first value that is not NULL."""
+    first = next((value for value in values if value is not None), None)
+    kind = pyarrow.int64() if isinstance(first, int) else pyarrow.large_string()
+    try:
+        return pyarrow.array(values, type=kind)
+    except (pyarrow.ArrowException, TypeError, UnicodeError) as error:
+        raise WarehouseError(f"A value cannot be stored in DuckDB as {kind}: {error}") from error

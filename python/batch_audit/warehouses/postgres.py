@@ -1,0 +1,202 @@
+"""PostgreSQL: bulk rows by COPY, bounded reads by server-side cursors."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from batch_audit.errors import WarehouseError
+from batch_audit.warehouses.base import Value, quote_identifier, without_surrogates
+
+# COPY's text format (PostgreSQL manual, COPY, File Formats).
+_COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+_COPY_ROWS = 5_000
+
+
+class PostgresWarehouse:
+    """A warehouse over the psycopg2 connection of dbt's Postgres adapter."""
+
+    engine = "postgres"
+
+    def __init__(
+        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
+    ):
+        """`open_handle` gives a new connection on each call; `release` lets go of the adapter's own."""
+        self.database = database
+        self.audit_schema = audit_schema
+        self._open_handle = open_handle
+        self._release = release
+        self._handle = _prepared(open_handle())
+        self._in_transaction = False
+        self._closed = False
+
+    def table(self, name: str) -> str:
+        return ".".join(quote_identifier(part) for part in (self.audit_schema, name))
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with _errors(sql), self._handle.cursor() as cursor:
+            cursor.execute(sql)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+
+    def execute(self, sql: str) -> None:
+        with _errors(sql), self._handle.cursor() as cursor:
+            cursor.execute(sql)
+
+    def stream(self, sql: str, size: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
+        with _errors(sql):
+            handle = self._handle if self._in_transaction else _prepared(self._open_handle())
+        try:
+            # A server-side cursor lives in a transaction.
+            if handle is not self._handle:
+                handle.autocommit = False
+            with _errors(sql):
+                cursor = handle.cursor(name="batch_audit_stream")
+                cursor.execute(sql)
+                rows = cursor.fetchmany(size)
+            while rows:
+                yield rows
+                with _errors(sql):
+                    rows = cursor.fetchmany(size)
+            cursor.close()
+        finally:
+            if handle is not self._handle:
+                handle.close()
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
+        if not rows:
+            return
+        names = ", ".join(quote_identifier(column) for column in columns)
+        copy = f"copy {self.table(table)} ({names}) from stdin with (format text, encoding 'UTF8')"
+        with _errors(copy), self._handle.cursor() as cursor:
+            cursor.copy_expert(copy, _CopySource(rows, len(columns)))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        if self._in_transaction:
+            raise WarehouseError(
+                "A transaction is already open on this connection: transactions do not nest."
+            )
+        self._in_transaction = True
+        self._handle.autocommit = False
+        try:
+            yield
+            with _errors("commit"):
+                self._handle.commit()
+        except BaseException:
+            if not self._handle.closed:
+                self._handle.rollback()
+            raise
+        finally:
+            self._in_transaction = False
+            if not self._handle.closed:
+                self._handle.autocommit = True
+
+    def seal_lock(self) -> None:
+        digest = hashlib.sha256(f"batch_audit:{self.audit_schema}".encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        self.execute(f"select pg_advisory_xact_lock({key})")
+
+    def store_exists(self) -> bool:
+        found = self.query(
+            "select count(*) as tables from pg_catalog.pg_class as c"
+            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(self.audit_schema)} and c.relkind in ('r', 'p')"
+            " and c.relname in ('audit_segment', 'audit_event', 'audit_block')"
+        )
+        return bool(found[0]["tables"] == 3)
+
+    def literal(self, text: str) -> str:
+        from psycopg2.extensions import QuotedString
+
+        _refuse_nul(text)
+        quoted = QuotedString(text)
+        quoted.prepare(self._handle)
+        literal: str = quoted.getquoted().decode("utf-8")
+        return literal
+
+    def storable(self, text: str) -> str:
+        return without_surrogates(text).replace("\x00", "�")
+
+    def sha256_hex(self, expression: str) -> str:
+        return f"encode(sha256(convert_to({expression}, 'UTF8')), 'hex')"
+
+    def ordered_concat(self, expression: str, order_by: str) -> str:
+        return f"string_agg({expression}, '' order by {order_by})"
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._handle.close()
+            self._release()
+
+
+class _CopySource:
+    """Rows as a file in COPY's text format, encoded a few thousand at a time."""
+
+    def __init__(self, rows: Sequence[Sequence[Value]], width: int):
+        self._rows = rows
+        self._width = width
+        self._next = 0
+        self._buffer = b""
+
+    def read(self, size: int = 8192) -> bytes:
+        while len(self._buffer) < size and self._next < len(self._rows):
+            chunk = self._rows[self._next : self._next + _COPY_ROWS]
+            self._next += len(chunk)
+            self._buffer += "".join(map(self._line, chunk)).encode("utf-8")
+        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        return data
+
+    def _line(self, row: Sequence[Value]) -> str:
+        if len(row) != self._width:
+            raise WarehouseError(
+                f"A row has {len(row)} values where {self._width} columns are to be written."
+            )
+        return "\t".join(map(_copy_field, row)) + "\n"
+
+
+def _copy_field(value: Value) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, int):
+        return str(value)
+    _refuse_nul(value)
+    return value.translate(_COPY_ESCAPES)
+
+
+def _refuse_nul(text: str) -> None:
+    if "\x00" in text:
+        raise WarehouseError(
+            "Postgres cannot store the character U+0000: pass the text through storable() before hashing it."
+        )
+
+
+def _prepared(handle: Any) -> Any:
+    """A connection in autocommit, in UTF-8, whose statements each see what was committed before them.
+
+    The seal reads after it waited for a lock; under a stricter isolation level it would read the past.
+    """
+    from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
+
+    handle.commit()  # the adapter may have opened a transaction for `set role`
+    handle.set_client_encoding("UTF8")
+    handle.set_session(isolation_level=ISOLATION_LEVEL_READ_COMMITTED, autocommit=True)
+    return handle
+
+
+@contextmanager
+def _errors(sql: str) -> Iterator[None]:
+    """Turn the driver's errors into WarehouseError, with the start of the statement."""
+    import psycopg2
+
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise WarehouseError(
+            f"Postgres refused a statement: {str(error).strip()}\n  statement: {sql[:300]}"
+        ) from error
+    except UnicodeEncodeError as error:
+        raise WarehouseError(
+            f"A value cannot be stored in Postgres: {error}\n  statement: {sql[:300]}"
+        ) from error

