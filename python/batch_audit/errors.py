@@ -7,7 +7,8 @@
     ├── VerificationFailed         1  the store does not prove what it claims
     └── EvidenceIncomplete         4  the run is fine but its evidence is not complete
 
-The number is the exit status of the command. A message says what happened, to which object, why, and what to do.
+The number is the exit status of the command. A message says what happened, to which object, why, and what to
+do.
 """
 
 from typing import ClassVar

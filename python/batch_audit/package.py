@@ -1,4 +1,4 @@
-"""Where the dbt package and the demo project lie: inside the wheel, or in the checkout for an editable install."""
+"""Where the dbt package and the demo project lie: in the wheel, or in the checkout of an editable install."""
 
 from pathlib import Path
 
@@ -30,5 +30,6 @@ def _first_project(*folders: Path) -> Path:
             return folder
     tried = ", ".join(str(folder) for folder in folders)
     raise ConfigurationError(
-        f"This installation of dbt-batch-audit is incomplete: no dbt_project.yml in {tried}. Reinstall dbt-batch-audit."
+        f"This installation of dbt-batch-audit is incomplete: no dbt_project.yml in {tried}."
+        " Reinstall dbt-batch-audit."
     )

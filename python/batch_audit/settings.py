@@ -44,8 +44,8 @@ class Settings:
     def from_options(cls, **options: Any) -> "Settings":
         """Settings from command line options, with the environment beneath them.
 
-        An option that is None was not given. Relative paths count from the working directory; without a project
-        directory the nearest folder upwards with a dbt_project.yml is taken, as dbt does.
+        An option that is None was not given. Relative paths count from the working directory; without a
+        project directory the nearest folder upwards with a dbt_project.yml is taken, as dbt does.
 
         Raises ConfigurationError for an unknown option or format.
         """
@@ -74,7 +74,7 @@ class Settings:
         )
 
     def state_folder(self, name: str) -> Path:
-        """The folder `name` under `state_dir`, made if missing, readable by its owner alone and ignored by git."""
+        """The folder `name` under `state_dir`, made if missing; only its owner may read it, git ignores it."""
         for folder in (self.state_dir, self.state_dir / name):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ignore = self.state_dir / ".gitignore"
@@ -84,7 +84,7 @@ class Settings:
 
 
 def nearest_project_dir(start: Path) -> Path:
-    """The folder with a dbt_project.yml at or above `start`, else `start` itself (the rule of dbt's --project-dir)."""
+    """The folder with a dbt_project.yml at or above `start`, else `start` itself (dbt's own rule)."""
     folders = (start, *start.parents)
     return next((folder for folder in folders if (folder / "dbt_project.yml").is_file()), start)
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the tests: one per run, shared by all workers, stopped by the process that leads the run."""
+"""A PostgreSQL server for the tests: one per run, shared by its workers, stopped by the leading process."""
 
 import os
 import shutil
@@ -63,7 +63,7 @@ def _server(data: Path) -> Any:
 
 @contextmanager
 def fresh_database(url: str) -> Iterator[dict[str, str]]:
-    """Make an empty database, give its connection parameters, drop it at the end with whoever is still connected."""
+    """Make an empty database, give its connection parameters, drop it at the end whoever is connected."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     _administer(url, f"create database {name}")
     try:

@@ -1,4 +1,4 @@
-"""A dbt project in a temporary folder, run by the real dbt and the real batch-audit in processes of their own."""
+"""A dbt project in a temporary folder, run by the real dbt and batch-audit in processes of their own."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ class Project:
         return (self.root / path).read_text(encoding="utf-8")
 
     def environment(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The environment of a command: no variable of ours or dbt's from outside, no telemetry, no colours."""
+        """The environment of a command: no variables of ours or dbt's, no telemetry, no colours."""
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "BATCH_AUDIT_"))
         }
@@ -64,14 +64,15 @@ class Project:
         check: bool = True,
         timeout: int = 240,
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command in the project's folder; with `check` a status other than 0 fails with the whole output."""
+        """Run a command in the project's folder; with `check` a status other than 0 fails with all output."""
         done = subprocess.run(
-            list(command), cwd=self.root, env=self.environment(env), stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, encoding="utf-8", errors="replace", timeout=timeout,
+            list(command), cwd=self.root, env=self.environment(env), stdin=subprocess.DEVNULL, timeout=timeout,
+            capture_output=True, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(
-                f"{' '.join(command)} exited with {done.returncode}\n--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
+                f"{' '.join(command)} exited with {done.returncode}\n"
+                f"--- stdout\n{done.stdout}\n--- stderr\n{done.stderr}"
             )
         return done
 
@@ -80,7 +81,7 @@ class Project:
         return self.run([str(Path(sys.executable).parent / "dbt"), "--no-version-check", *args], **options)
 
     def batch_audit(self, *args: str, **options: Any) -> "subprocess.CompletedProcess[str]":
-        """Run batch-audit, for example `batch_audit("verify", "--format", "json")`. Options are those of `run`."""
+        """Run batch-audit, for example `batch_audit("status", "--format", "json")`. Options as for `run`."""
         return self.run([sys.executable, "-m", "batch_audit", *args], **options)
 
     def query(self, sql: str) -> list[dict[str, Any]]:
@@ -88,7 +89,7 @@ class Project:
         return self.target.query(sql)
 
     def audit(self, sql: str) -> list[dict[str, Any]]:
-        """Like `query`, with `{audit}` in the text standing for the audit schema: `select * from {audit}.audit_event`."""
+        """Like `query`, with `{audit}` for the audit schema: `select * from {audit}.audit_event`."""
         return self.query(sql.replace("{audit}", f'"{self.target.audit_schema}"'))
 
     def settings(self, **options: Any) -> "Settings":
@@ -117,13 +118,14 @@ def write_project(
 ) -> Project:
     """Write a project that runs: dbt_project.yml, profiles.yml and `files` (path to text).
 
-    `config` is merged into dbt_project.yml; `installed` links the batch_audit package as `dbt deps` would (which takes
-    seconds); `hook` adds the capture hook to all models.
+    `config` is merged into dbt_project.yml; `installed` links the batch_audit package as `dbt deps` would
+    (which takes seconds); `hook` adds the capture hook to all models.
     """
     project = Project(root, target, name)
     described: dict[str, Any] = {
         "name": name, "version": "1.0.0", "config-version": 2, "profile": name, "model-paths": ["models"],
-        "seed-paths": ["seeds"], "snapshot-paths": ["snapshots"], "macro-paths": ["macros"], "test-paths": ["tests"],
+        "seed-paths": ["seeds"], "snapshot-paths": ["snapshots"], "macro-paths": ["macros"],
+        "test-paths": ["tests"],
     }  # fmt: skip
     if hook:
         described["models"] = {"+post-hook": HOOK}

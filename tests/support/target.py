@@ -37,14 +37,15 @@ class Target:
             }
         else:
             common = {
-                "type": "postgres", "host": self.connection["host"], "port": int(self.connection.get("port", 5432)),
+                "type": "postgres", "host": self.connection["host"],
+                "port": int(self.connection.get("port", 5432)),
                 "user": self.connection["user"], "password": self.connection.get("password", "unused"),
                 "dbname": self.database, "schema": self.schema, "threads": 2,
             }  # fmt: skip
         return common | overrides
 
     def profile_yaml(self, name: str = "shop", **overrides: Any) -> str:
-        """A profiles.yml with one profile `name` and one target `dev`; `overrides` change the target's keys."""
+        """A profiles.yml with a profile `name` and a target `dev`; `overrides` change the target's keys."""
         return yaml.safe_dump(
             {name: {"target": "dev", "outputs": {"dev": self.output(**overrides)}}}, sort_keys=False
         )

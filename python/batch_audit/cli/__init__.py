@@ -98,7 +98,7 @@ def common_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[
 
 
 def people(settings: Settings) -> "Console":
-    """A console for people on stderr, silent with --quiet; it honours NO_COLOR and has no colours without a terminal."""
+    """A console for people, on stderr; silent with --quiet, plain with NO_COLOR or without a terminal."""
     from rich.console import Console
 
     return Console(stderr=True, quiet=settings.quiet, highlight=False)

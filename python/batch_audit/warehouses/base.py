@@ -25,26 +25,26 @@ class Warehouse(Protocol):
         """All rows of a query, by column name."""
 
     def execute(self, sql: str) -> None:
-        """Run one or several statements. Wrap several in `transaction()`: on DuckDB each commits by itself."""
+        """Run one or several statements. Wrap several in `transaction()`: DuckDB commits each by itself."""
 
     def stream(self, sql: str, size: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of a query in lists of at most `size`, in bounded memory.
 
-        Outside a transaction it reads on a connection of its own, so other statements may run meanwhile. Inside one
-        it sees the transaction's own rows; DuckDB then allows no other statement until the stream is exhausted.
+        Outside a transaction it reads on a connection of its own, so other statements may run meanwhile.
+        Inside one it sees the transaction's own rows; DuckDB then takes no other statement before its end.
         """
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
         """Insert rows into a table of the audit store by the engine's bulk path, all or none.
 
-        `table` is the plain name. Each row has the shape of `columns`. Text must be storable (see `storable`).
+        `table` is the plain name; a row has the shape of `columns`; text must be storable (see `storable`).
         """
 
     def transaction(self) -> AbstractContextManager[None]:
         """Begin, then commit, or roll back if the block raises. Transactions do not nest."""
 
     def seal_lock(self) -> None:
-        """Wait for the lock of this store's seal, in a statement of its own; it is held until the transaction ends."""
+        """Wait for this store's seal, in a statement of its own; it is ours until the transaction ends."""
 
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""

@@ -1,7 +1,7 @@
 """Open the user's dbt profile through dbt's own adapters, so that every way to authenticate works.
 
-dbt has no public API for this. Everything that touches dbt's insides is in this file; it avoids dbt's global state
-(no registered adapter, no event logger, no telemetry) and works with dbt-core 1.10 to 1.12.
+dbt has no public API for this. Everything that touches dbt's insides is in this file. It registers no adapter,
+sets up no logger and no telemetry, and works with dbt-core 1.10 to 1.12.
 """
 
 import json
@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from batch_audit.errors import BatchAuditError, ConfigurationError, StoreMissingError, WarehouseError
 from batch_audit.settings import Settings
 from batch_audit.warehouses.base import Warehouse
 
-_OPEN_ERRORS = (ConfigurationError, StoreMissingError, WarehouseError)
+ENGINES = ("duckdb", "postgres")
 
 
 class _Flags(SimpleNamespace):
-    """The flags that dbt reads while it loads a profile; whatever a version asks for beyond these is unset."""
+    """The flags that dbt reads while it loads a profile; what a version asks for beyond these is unset."""
 
     def __getattr__(self, name: str) -> None:
         if name.startswith("__"):
@@ -29,16 +29,17 @@ class _Flags(SimpleNamespace):
 
 
 def preload(settings: Settings | None = None) -> None:
-    """Import what `open_warehouse` needs (seconds of CPU), with the profile's adapter when settings are given.
+    """Import what `open_warehouse` needs (seconds of CPU); with settings, the profile's adapter, too.
 
-    Meant for a background thread while dbt runs. It never raises: what is wrong is said by `open_warehouse`.
+    Meant for a background thread while dbt runs. What is wrong with the settings is said by `open_warehouse`.
     """
     import dbt.adapters.factory
     import dbt.config.runtime  # noqa: F401
 
     if settings is not None:
         try:
-            _load_config(settings)
+            config = _load_config(settings)
+            _warehouse_class(config.credentials.type)
         except BatchAuditError:
             return
 
@@ -48,112 +49,106 @@ def open_warehouse(settings: Settings, *, create: bool = False) -> Warehouse:
 
     `create` allows DuckDB to make a database file that does not exist.
 
-    Raises ConfigurationError for a project or profile that cannot be used, StoreMissingError for a DuckDB file that
-    does not exist, WarehouseError for a server that cannot be reached or a file that another process holds.
+    Raises ConfigurationError for a project or profile that cannot be used, StoreMissingError for a DuckDB
+    file that does not exist, WarehouseError for a server out of reach or a file that another process holds.
     """
     config = _load_config(settings)
-    engine = config.credentials.type
-    if engine not in ("duckdb", "postgres"):
-        raise ConfigurationError(
-            f"Target {config.target_name!r} of profile {config.profile_name!r} uses the adapter {engine!r}:"
-            " batch-audit works with duckdb and postgres."
-        )
-    _anchor_duckdb_paths(config, settings.project_dir, create)
+    warehouse_class = _warehouse_class(config.credentials.type)
+    if config.credentials.type == "duckdb":
+        _prepare_duckdb(config, settings.project_dir, create)
     audit_schema = resolve_audit_schema(settings, config)
-    open_handle, release = _adapter_handles(config)
     with _connection_errors(config):
-        return _warehouse_class(engine)(open_handle, release, config.credentials.database, audit_schema)
+        open_handle, release = _adapter_handles(config)
+        warehouse = warehouse_class(open_handle, release, config.credentials.database, audit_schema)
+    return cast(Warehouse, warehouse)
 
 
 def resolve_audit_schema(settings: Settings, config: Any) -> str:
-    """The schema of the audit store: as given, else as dbt resolved it in the manifest, else by dbt's default rule.
+    """The schema of the audit store: as given, else as the manifest has it, else by dbt's default rule.
 
-    A manifest that was made for another target is not believed: none of its nodes lies in this target's schema.
+    `config` is dbt's RuntimeConfig.
     """
     if settings.audit_schema:
         return settings.audit_schema
-    return _schema_from_manifest(settings.project_dir, config) or (
-        f"{config.credentials.schema}_{_variable(config, 'batch_audit_schema', 'audit')}"
-    )
+    default = f"{config.credentials.schema}_{_variable(config, 'batch_audit_schema', 'audit')}"
+    return _schema_from_manifest(settings.project_dir, config) or default
 
 
 def _schema_from_manifest(project_dir: Path, config: Any) -> str | None:
-    path = (
-        project_dir / (os.environ.get("DBT_TARGET_PATH") or config.target_path or "target") / "manifest.json"
-    )
+    """The schema that dbt resolved for our models, unless the manifest was made for another target.
+
+    A manifest does not name its target. It is another's when none of the nodes that follow the target's
+    schema lies in ours.
+    """
+    folder = os.environ.get("DBT_TARGET_PATH") or config.target_path or "target"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads((project_dir / folder / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    nodes = [node for node in (manifest.get("nodes") or {}).values() if isinstance(node, dict)]
-    disabled = [node for group in (manifest.get("disabled") or {}).values() for node in group]
-    plain = {node.get("schema") for node in nodes if not (node.get("config") or {}).get("schema")}
-    if plain and config.credentials.schema not in plain:
+    nodes = list((manifest.get("nodes") or {}).values())
+    disabled = [node for versions in (manifest.get("disabled") or {}).values() for node in versions]
+    following = {node.get("schema") for node in nodes if not (node.get("config") or {}).get("schema")}
+    if following and config.credentials.schema not in following:
         return None
-    ours = [node for node in nodes + disabled if node.get("package_name") == "batch_audit"]
-    return next(
-        (node["schema"] for node in ours if node.get("resource_type") == "model" and node.get("schema")), None
-    )
+    for node in nodes + disabled:
+        if node.get("package_name") == "batch_audit" and node.get("resource_type") == "model":
+            return node.get("schema") or None
+    return None
 
 
 def _variable(config: Any, name: str, default: str) -> str:
-    """A dbt variable: command line, then the project's `vars` for our package, then the project's own."""
-    project_vars = config.vars.to_dict()
-    for scope in (config.cli_vars, project_vars.get("batch_audit") or {}, project_vars):
+    """A dbt variable by dbt's precedence: command line, `vars` for our package, the project's global `vars`."""
+    variables = config.vars.to_dict()
+    for scope in (config.cli_vars, variables.get("batch_audit") or {}, variables):
         if name in scope:
             return str(scope[name])
     return default
 
 
 def _load_config(settings: Settings) -> Any:
-    """dbt's RuntimeConfig for the settings."""
+    """dbt's RuntimeConfig for the settings; imports the adapter that the profile names."""
     import dbt.flags
     import dbt.tracking
     from dbt.config.runtime import RuntimeConfig, load_profile, load_project
     from dbt_common.context import set_invocation_context
     from dbt_common.exceptions import DbtBaseException
 
-    project_dir = settings.project_dir
-    if not (project_dir / "dbt_project.yml").is_file():
+    root = str(settings.project_dir)
+    if not (settings.project_dir / "dbt_project.yml").is_file():
         raise ConfigurationError(
-            f"No dbt_project.yml in {project_dir}. Run the command inside a dbt project, or give --project-dir."
+            f"No dbt_project.yml in {root}. Run the command inside a dbt project, or give --project-dir."
         )
     variables = _parse_vars(settings.vars)
-    profiles_dir = settings.profiles_dir or _default_profiles_dir()
-    flags = _Flags(
-        PROFILES_DIR=str(profiles_dir), PROJECT_DIR=str(project_dir), VERSION_CHECK=False, LOG_CACHE_EVENTS=False,
-        SEND_ANONYMOUS_USAGE_STATS=False, WARN_ERROR=False, vars=variables, profile=settings.profile,
-        target=settings.target, threads=1, project_dir=str(project_dir), profiles_dir=str(profiles_dir),
-    )  # fmt: skip
+    profiles_dir = str(settings.profiles_dir or _default_profiles_dir())
+    flags = _Flags(PROFILES_DIR=profiles_dir, PROJECT_DIR=root, VERSION_CHECK=False, vars=variables)
     set_invocation_context(dict(os.environ))
     dbt.flags.set_flags(flags)
-    dbt.tracking.initialize_from_flags(False, str(profiles_dir))
+    dbt.tracking.initialize_from_flags(False, profiles_dir)
     try:
-        profile = load_profile(str(project_dir), variables, settings.profile, settings.target, 1)
-        project = load_project(str(project_dir), False, profile, variables)
+        profile = load_profile(root, variables, settings.profile, settings.target, 1)
+        project = load_project(root, False, profile, variables)
         return RuntimeConfig.from_parts(project, profile, flags)
     except DbtBaseException as error:
         raise ConfigurationError(
             f"The dbt profile cannot be used: {_text(error)}\n"
-            f"  project: {project_dir}\n  profiles.yml looked for in: {profiles_dir}\n"
+            f"  project: {root}\n  profiles.yml looked for in: {profiles_dir}\n"
             "  Check with `dbt debug`, or give --profiles-dir, --profile or --target."
         ) from error
 
 
 def _parse_vars(text: str | None) -> dict[str, Any]:
-    from dbt.utils import MultiDict  # noqa: F401  (loads dbt's YAML set-up once)
-    from dbt_common.clients.system import convert_path  # noqa: F401
-
     import yaml
 
     try:
         value = yaml.safe_load(text) if text else {}
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            f"--vars is not valid YAML: {error}. Example: --vars '{{name: value}}'."
+            f"--vars is not valid YAML: {error}\n  Give a mapping: --vars '{{name: value}}'."
         ) from error
     if not isinstance(value, dict):
-        raise ConfigurationError(f"--vars must be a YAML mapping such as '{{name: value}}', not {text!r}.")
+        raise ConfigurationError(
+            f"--vars is {text!r}, which is no YAML mapping. Write --vars '{{name: value}}'."
+        )
     return value
 
 
@@ -162,19 +157,17 @@ def _default_profiles_dir() -> Path:
     return Path.cwd() if (Path.cwd() / "profiles.yml").is_file() else Path.home() / ".dbt"
 
 
-def _anchor_duckdb_paths(config: Any, project_dir: Path, create: bool) -> None:
-    """Make relative DuckDB files absolute: dbt changes into the project's folder, we do not."""
+def _prepare_duckdb(config: Any, project_dir: Path, create: bool) -> None:
+    """Anchor relative files in the project's folder, where dbt works; release them with the last handle."""
     credentials = config.credentials
-    if credentials.type != "duckdb":
-        return
+    credentials.keep_open = False
     credentials.path = _anchored(credentials.path, project_dir)
     for attachment in credentials.attach or ():
         attachment.path = _anchored(attachment.path, project_dir)
-    path = credentials.path
-    if not create and _is_local_file(path) and not Path(path).exists():
+    if not create and _is_local_file(credentials.path) and not Path(credentials.path).exists():
         raise StoreMissingError(
-            f"The DuckDB file {path} does not exist (target {config.target_name!r} of profile {config.profile_name!r}),"
-            " so there is no audit store yet. Run a batch first: batch-audit run -- dbt build."
+            f"The DuckDB file {credentials.path} does not exist ({_target(config)}), so there is no audit"
+            " store yet. Run a batch first: batch-audit run -- dbt build."
         )
 
 
@@ -192,59 +185,67 @@ def _adapter_handles(config: Any) -> tuple[Callable[[], Any], Callable[[], None]
     from dbt.adapters.factory import get_adapter_class_by_name
     from dbt.mp_context import get_mp_context
 
-    adapter: Any = get_adapter_class_by_name(config.credentials.type)(config, get_mp_context())
-    connections = adapter.connections
+    credentials = config.credentials
+    adapter: Any = get_adapter_class_by_name(credentials.type)(config, get_mp_context())
 
     def open_handle() -> Any:
-        connection = Connection(
-            type=config.credentials.type, name="batch_audit", credentials=config.credentials
-        )
-        return connections.open(connection).handle
+        connection = Connection(type=credentials.type, name="batch_audit", credentials=credentials)
+        return adapter.connections.open(connection).handle
 
-    def release() -> None:
-        adapter.cleanup_connections()
-        if hasattr(connections, "close_all_connections"):
-            connections.close_all_connections()
-
-    return open_handle, release
+    return open_handle, adapter.cleanup_connections
 
 
 def _warehouse_class(engine: str) -> Any:
+    """The class for an adapter. Raises ConfigurationError for an adapter that we do not know."""
     if engine == "duckdb":
         from batch_audit.warehouses.duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse
-    from batch_audit.warehouses.postgres import PostgresWarehouse
+    if engine == "postgres":
+        from batch_audit.warehouses.postgres import PostgresWarehouse
 
-    return PostgresWarehouse
+        return PostgresWarehouse
+    raise ConfigurationError(
+        f"The profile uses the dbt adapter {engine!r}, and batch-audit works with {' and '.join(ENGINES)}."
+        " Choose another target with --target."
+    )
 
 
 @contextmanager
 def _connection_errors(config: Any) -> Iterator[None]:
-    """Say who to talk to when the database cannot be opened."""
+    """Say what could not be opened, and who holds it."""
     try:
         yield
-    except _OPEN_ERRORS:
+    except BatchAuditError:
         raise
-    except Exception as error:  # each driver has its own, and all of them mean that we are not connected
+    except (
+        Exception
+    ) as error:  # each driver has errors of its own; any of them means that we are not connected
         raise WarehouseError(_why_not_connected(config, _text(error))) from error
 
 
 def _why_not_connected(config: Any, message: str) -> str:
-    target = f"target {config.target_name!r} of profile {config.profile_name!r}"
-    if config.credentials.type == "duckdb":
-        holder = re.search(r"[Cc]onflicting lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)", message)
-        if holder:
-            return (
-                f"The DuckDB file {config.credentials.path} ({target}) is in use by process {holder['pid']}"
-                f" ({holder['program']}), and DuckDB lets one process at a time open a file."
-                f" Wait until process {holder['pid']} has ended, then run the command again."
-            )
-        return f"The DuckDB database {config.credentials.path} ({target}) cannot be opened: {message}"
-    server = f"{config.credentials.host}:{config.credentials.port}, database {config.credentials.database}"
-    return f"No connection to Postgres at {server} ({target}): {message}\n  Check with `dbt debug`."
+    credentials = config.credentials
+    if credentials.type == "postgres":
+        server = f"{credentials.host}:{credentials.port}, database {credentials.database!r}"
+        return (
+            f"No connection to Postgres at {server} ({_target(config)}): {message}\n"
+            "  Check that the server runs and that the profile is right: dbt debug."
+        )
+    holder = re.search(r"lock is held in (?P<program>.+?) \(PID (?P<pid>\d+)\)", message)
+    if holder:
+        return (
+            f"The DuckDB file {credentials.path} ({_target(config)}) is in use by process {holder['pid']}"
+            f" ({holder['program']}), and DuckDB lets one process at a time write to a file."
+            f" Wait until process {holder['pid']} has ended, then run the command again."
+        )
+    return f"The DuckDB database {credentials.path} ({_target(config)}) cannot be opened: {message}"
+
+
+def _target(config: Any) -> str:
+    return f"target {config.target_name!r} of profile {config.profile_name!r}"
 
 
 def _text(error: BaseException) -> str:
-    """The message without dbt's indentation and blank lines."""
+    """The message on one line, without dbt's indentation."""
     return " ".join(str(getattr(error, "msg", None) or error).split())

@@ -95,7 +95,8 @@ class DuckDBWarehouse:
     def store_exists(self) -> bool:
         found = self.query(
             "select count(*) as tables from duckdb_tables()"
-            f" where database_name = {self.literal(self.database)} and schema_name = {self.literal(self.audit_schema)}"
+            f" where database_name = {self.literal(self.database)}"
+            f" and schema_name = {self.literal(self.audit_schema)}"
             " and table_name in ('audit_segment', 'audit_event', 'audit_block')"
         )
         return bool(found[0]["tables"] == 3)
@@ -118,6 +119,7 @@ class DuckDBWarehouse:
         if not self._closed:
             self._closed = True
             self._handle.close()
+            self._handle = None
             self._release()
 
     def _cursor(self) -> Any:
