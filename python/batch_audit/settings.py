@@ -74,7 +74,7 @@ class Settings:
         )
 
     def state_folder(self, name: str) -> Path:
-        """The folder `name` under `state_dir`, made if missing; only its owner may read it, git ignores it."""
+        """The folder `name` under `state_dir`, made if missing; only its owner reads it, git ignores it."""
         for folder in (self.state_dir, self.state_dir / name):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         ignore = self.state_dir / ".gitignore"

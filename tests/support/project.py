@@ -66,8 +66,8 @@ class Project:
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command in the project's folder; with `check` a status other than 0 fails with all output."""
         done = subprocess.run(
-            list(command), cwd=self.root, env=self.environment(env), stdin=subprocess.DEVNULL, timeout=timeout,
-            capture_output=True, text=True, encoding="utf-8", errors="replace",
+            list(command), cwd=self.root, env=self.environment(env), stdin=subprocess.DEVNULL,
+            timeout=timeout, capture_output=True, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(

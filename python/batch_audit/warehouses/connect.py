@@ -1,7 +1,7 @@
 """Open the user's dbt profile through dbt's own adapters, so that every way to authenticate works.
 
-dbt has no public API for this. Everything that touches dbt's insides is in this file. It registers no adapter,
-sets up no logger and no telemetry, and works with dbt-core 1.10 to 1.12.
+dbt has no public API for this. Everything that touches dbt's insides is in this file. It registers no
+adapter, sets up no logger and no telemetry, and works with dbt-core 1.10 to 1.12.
 """
 
 import json
@@ -97,7 +97,7 @@ def _schema_from_manifest(project_dir: Path, config: Any) -> str | None:
 
 
 def _variable(config: Any, name: str, default: str) -> str:
-    """A dbt variable by dbt's precedence: command line, `vars` for our package, the project's global `vars`."""
+    """A dbt variable by dbt's precedence: command line, `vars` for our package, the project's `vars`."""
     variables = config.vars.to_dict()
     for scope in (config.cli_vars, variables.get("batch_audit") or {}, variables):
         if name in scope:
