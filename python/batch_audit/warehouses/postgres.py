@@ -1,6 +1,7 @@
 """PostgreSQL: bulk rows by COPY, bounded reads by server-side cursors."""
 
 import hashlib
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -69,7 +70,7 @@ class PostgresWarehouse:
         names = ", ".join(quote_identifier(column) for column in columns)
         copy = f"copy {self.table(table)} ({names}) from stdin with (format text, encoding 'UTF8')"
         with _errors(copy), self._handle.cursor() as cursor:
-            cursor.copy_expert(copy, _CopySource(rows, len(columns)))
+            cursor.copy_expert(copy, _CopySource(rows, len(columns)), size=1 << 16)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -91,6 +92,15 @@ class PostgresWarehouse:
             self._in_transaction = False
             if not self._handle.closed:
                 self._handle.autocommit = True
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self.transaction():
+            # Such reads sort whole tables, for which 4 MB, the default, means files on disk.
+            self.execute(
+                "set transaction isolation level repeatable read, read only; set local work_mem = '64MB'"
+            )
+            yield
 
     def seal_lock(self) -> None:
         digest = hashlib.sha256(f"batch_audit:{self.audit_schema}".encode()).digest()
@@ -138,14 +148,15 @@ class _CopySource:
         self._rows = rows
         self._width = width
         self._next = 0
-        self._buffer = b""
+        self._chunk = io.BytesIO()
 
-    def read(self, size: int = 8192) -> bytes:
-        while len(self._buffer) < size and self._next < len(self._rows):
-            chunk = self._rows[self._next : self._next + _COPY_ROWS]
-            self._next += len(chunk)
-            self._buffer += "".join(map(self._line, chunk)).encode("utf-8")
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+    def read(self, size: int) -> bytes:
+        data = self._chunk.read(size)
+        while not data and self._next < len(self._rows):
+            rows = self._rows[self._next : self._next + _COPY_ROWS]
+            self._next += len(rows)
+            self._chunk = io.BytesIO("".join(map(self._line, rows)).encode("utf-8"))
+            data = self._chunk.read(size)
         return data
 
     def _line(self, row: Sequence[Value]) -> str:
