@@ -1,0 +1,56 @@
+"""`batch-audit init`: set up auditing in a dbt project."""
+
+import click
+
+from batch_audit.cli import common_options, people
+from batch_audit.settings import Settings
+
+
+@click.command()
+@common_options
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would change as a unified diff on stdout, and change nothing."
+)
+@click.option(
+    "--no-build", is_flag=True, help="Change the files only: run neither `dbt deps` nor the package's views."
+)
+def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
+    """Set up auditing in a dbt project.
+
+    Copies the dbt package to audit_packages/batch_audit, lists it in packages.yml, adds the capture hook to
+    dbt_project.yml and the command's state folder to .gitignore; then runs `dbt deps` and builds the
+    package's views. Run it again after an upgrade: it changes only what differs.
+    """
+    from batch_audit.package import package_dir
+    from batch_audit.setup.apply import apply_plan
+    from batch_audit.setup.plan import make_plan, unified_diff
+    from batch_audit.setup.views import build_views, views_are_current
+
+    console = people(settings)
+    plan = make_plan(settings.project_dir, package_dir())
+    if dry_run:
+        click.echo(unified_diff(plan), nl=False)
+    for line in plan.summary():
+        console.print(("would " if dry_run else "") + line, markup=False, soft_wrap=True)
+    if dry_run:
+        return
+    apply_plan(plan)
+    if not no_build and (plan or not views_are_current(settings)):
+        build_views(settings, console)
+    elif not plan:
+        console.print("Nothing to do: the project is set up.", markup=False)
+        return
+    console.print(_next_step(no_build), markup=False, soft_wrap=True)
+
+
+def _next_step(no_build: bool) -> str:
+    """What a person does after the set-up."""
+    install = "  dbt deps                              install the package\n" if no_build else ""
+    return (
+        "Next:\n"
+        f"{install}"
+        "  batch-audit doctor                    check the set-up\n"
+        "  batch-audit run -- dbt build          run an audited batch\n"
+        "To record which rows of a table model change, give it a line of meta:\n"
+        "  config: {meta: {audit_capture: changes}}"
+    )
