@@ -25,7 +25,19 @@ from tests.support.target import Target
 
 START_US = 1_767_225_600_000_000  # 2026-01-01
 ORDERS, CUSTOMERS = "model.shop.orders", "model.shop.customers"
-NASTY = ("", "~", "|", "~N", "~|~0|~1", "it's", 'a "quote"', "naïve 🙂", "line\nbreak", "{{ x }} %s", "-- ; /*")
+NASTY = (
+    "",
+    "~",
+    "|",
+    "~N",
+    "~|~0|~1",
+    "it's",
+    'a "quote"',
+    "naïve 🙂",
+    "line\nbreak",
+    "{{ x }} %s",
+    "-- ; /*",
+)
 
 
 @dataclass
@@ -55,7 +67,13 @@ class SyntheticStore:
 
     def add_change(self, segment: Segment, part: str, seq: int, record: str, note: str | None) -> str:
         """Add a changed record with its payload and give the event's id."""
-        values = (f"salt-{seq}", sha256_hex(f"old {seq}"), sha256_hex(f"new {seq}"), None, f'{{"note":"{note}"}}')
+        values = (
+            f"salt-{seq}",
+            sha256_hex(f"old {seq}"),
+            sha256_hex(f"new {seq}"),
+            None,
+            f'{{"note":"{note}"}}',
+        )
         event_id = self.add_event(
             segment, part, seq, "record_write", actor="anna", target=part, record_id=record, change_type="update",
             changed_fields='["note"]', payload_commitment=payload_commitment(*values), error_message=note,
@@ -119,9 +137,18 @@ def ordinary_store(*, changes: int = 300) -> SyntheticStore:
     lineage = store.open_segment("a-lineage", writer="runner")
     for seq, column in enumerate(("id", "note"), start=1):
         store.add_edge(
-            COLUMN_EDGE, lineage, ORDERS, seq, target_column=column, source="raw", source_column=column, kind="DIRECT"
+            COLUMN_EDGE,
+            lineage,
+            ORDERS,
+            seq,
+            target_column=column,
+            source="raw",
+            source_column=column,
+            kind="DIRECT",
         )
-    store.add_edge(RECORD_EDGE, lineage, ORDERS, 1, target_record_id="1", source="raw", source_record_id="r|1")
+    store.add_edge(
+        RECORD_EDGE, lineage, ORDERS, 1, target_record_id="1", source="raw", source_record_id="r|1"
+    )
     store.seal(lineage)
 
     second = store.open_segment("s-second", month="2026-02")
@@ -139,7 +166,9 @@ def ordinary_store(*, changes: int = 300) -> SyntheticStore:
 def end_of_batch(store: SyntheticStore, segment: Segment) -> None:
     """The events with which a batch ends."""
     for seq, node in enumerate((CUSTOMERS, ORDERS), start=1):
-        store.add_event(segment, "end", seq, "checkpoint", target=node, metadata={"kind": "node", "status": "success"})
+        store.add_event(
+            segment, "end", seq, "checkpoint", target=node, metadata={"kind": "node", "status": "success"}
+        )
     store.add_event(segment, "end", 3, "batch_end", metadata={"status": "success", "reason": None})
 
 

@@ -46,22 +46,25 @@ class Target:
 
     def profile_yaml(self, name: str = "shop", **overrides: Any) -> str:
         """A profiles.yml with a profile `name` and a target `dev`; `overrides` change the target's keys."""
-        return yaml.safe_dump(
-            {name: {"target": "dev", "outputs": {"dev": self.output(**overrides)}}}, sort_keys=False
-        )
+        profiles = {name: {"target": "dev", "outputs": {"dev": self.output(**overrides)}}}
+        text: str = yaml.safe_dump(profiles, sort_keys=False)
+        return text
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
         """A driver connection in autocommit, independent of the code under test."""
-        connection = (
-            duckdb.connect(str(self.path)) if self.engine == "duckdb" else psycopg2.connect(**self.connection)
-        )
+        connection: Any = self._connect()
         try:
-            if self.engine == "postgres":
-                connection.autocommit = True
             yield connection
         finally:
             connection.close()
+
+    def _connect(self) -> Any:
+        if self.engine == "duckdb":
+            return duckdb.connect(str(self.path))
+        connection = psycopg2.connect(**self.connection)
+        connection.autocommit = True
+        return connection
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """Rows of a query by column name; an empty list for a statement that returns none."""

@@ -278,7 +278,8 @@ def test_wrong_options_are_explained(project: Project, options: dict[str, Any], 
 def test_a_profile_with_an_unset_variable_names_it_and_the_files(project: Project) -> None:
     project.write(
         "profiles.yml",
-        "shop: {target: dev, outputs: {dev: {type: duckdb, schema: s, path: \"{{ env_var('NOT_SET_ANYWHERE') }}\"}}}",
+        "shop: {target: dev, outputs: {dev: {type: duckdb, schema: s,"
+        " path: \"{{ env_var('NOT_SET_ANYWHERE') }}\"}}}",
     )
 
     with pytest.raises(ConfigurationError) as caught:
@@ -325,7 +326,7 @@ class TestAuditSchema:
     """Where the audit store is looked for."""
 
     def manifest(self, project: Project, plain_schema: str, folder: str = "target") -> None:
-        """A manifest whose own models lie in `plain_schema` and whose disabled audit models in `resolved_by_dbt`."""
+        """A manifest with a model in `plain_schema` and a disabled audit model in `resolved_by_dbt`."""
         content = {
             "nodes": {"model.shop.orders": {"schema": plain_schema, "config": {"schema": None}}},
             "disabled": {

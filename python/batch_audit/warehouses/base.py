@@ -33,7 +33,7 @@ class Warehouse(Protocol):
         """Rows of a query in lists of at most `size`, in bounded memory.
 
         Outside a transaction it reads on a connection of its own, so other statements may run meanwhile.
-        Inside one it sees the transaction's own rows; DuckDB then takes no other statement before its end.
+        Inside one it sees the transaction's own rows; DuckDB then takes no other statement before the end.
         """
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Value]]) -> None:
