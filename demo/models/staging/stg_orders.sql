@@ -21,5 +21,4 @@ select
         then 'unknown customer'
     end as reject_reason
 from typed
-left join
-    {{ ref("stg_customers") }} as customers on typed.customer_id = customers.customer_id
+left join {{ ref("stg_customers") }} as customers on typed.customer_id = customers.customer_id
