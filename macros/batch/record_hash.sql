@@ -4,13 +4,15 @@
   the model's YAML gives the column's data_type.
 #}
 {% macro record_hash(columns) %}
-  {% if not columns %}
-    {{ exceptions.raise_compiler_error(model.name ~ ": record_hash needs at least one column.") }}
-  {% endif %}
-  {% set pairs = [] %}
-  {% for name in ([columns] if columns is string else columns) | sort(case_sensitive=true) %}
-    {% set type = (model.columns.get(name) or {}).get("data_type") %}
-    {% do pairs.append((name, batch_audit.canonical_text(name, type) if type else "cast(" ~ name ~ " as text)")) %}
-  {% endfor %}
-  {{ return(batch_audit.record_hash_sql(pairs)) }}
+    {% if not columns %}
+        {{ exceptions.raise_compiler_error(model.name ~ ": record_hash needs at least one column.") }}
+    {% endif %}
+    {% set pairs = [] %}
+    {% for name in ([columns] if columns is string else columns) | sort(case_sensitive=true) %}
+        {% set type = (model.columns.get(name) or {}).get("data_type") %}
+        {% do pairs.append(
+            (name, batch_audit.canonical_text(name, type) if type else "cast(" ~ name ~ " as text)")
+        ) %}
+    {% endfor %}
+    {{ return(batch_audit.record_hash_sql(pairs)) }}
 {% endmacro %}

@@ -4,43 +4,70 @@
   meant (not_null, unique, accepted_values and relationships return only a value), else `none`.
 #}
 {% macro record_match(test, columns) %}
-  {% set unknown = {"record_id": "cast(null as text)", "join": "", "matched": "none"} %}
-  {% set node = graph.nodes.get(batch_audit.tested_node(test)) %}
-  {% if not node or node.resource_type not in ["model", "seed", "snapshot"] %}{{ return(unknown) }}{% endif %}
-  {% set relation = load_cached_relation(api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)) %}
-  {% set key = batch_audit.record_key(node)["columns"] %}
-  {% if not key or relation is none %}{{ return(unknown) }}{% endif %}
-
-  {% set returned, known = {}, {} %}
-  {% for column in columns %}{% do returned.update({batch_audit.fold_name(column["name"]): column}) %}{% endfor %}
-  {% for column in batch_audit.relation_columns(relation) %}{% do known.update({batch_audit.fold_name(column["name"]): column}) %}{% endfor %}
-  {% set in_row, in_relation = [], [] %}
-  {% for name in key %}
-    {% set folded = batch_audit.fold_name(name) %}
-    {% if folded in returned %}{% do in_row.append(batch_audit.escaped_field("f." ~ returned[folded]["alias"])) %}{% endif %}
-    {% if folded in known %}
-      {% do in_relation.append(batch_audit.escaped_field(batch_audit._matched_text(known[folded]))) %}
+    {% set unknown = {"record_id": "cast(null as text)", "join": "", "matched": "none"} %}
+    {% set node = graph.nodes.get(batch_audit.tested_node(test)) %}
+    {% if not node or node.resource_type not in ["model", "seed", "snapshot"] %}
+        {{ return(unknown) }}
     {% endif %}
-  {% endfor %}
-  {% if in_row | length == key | length %}
-    {{ return({"record_id": in_row | join(" || '|' || "), "join": "", "matched": "key"}) }}
-  {% endif %}
+    {% set relation = load_cached_relation(
+        api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
+    ) %}
+    {% set key = batch_audit.record_key(node)["columns"] %}
+    {% if not key or relation is none %} {{ return(unknown) }}{% endif %}
 
-  {% set same = [] %}
-  {% for name, column in returned.items() %}
-    {# dbt's own tests call the tested column by these names in what they return. #}
-    {% set renamed = name in ["unique_field", "value_field", "from_field"] and name not in known %}
-    {% set meant = batch_audit.fold_name(test.column_name or "") if renamed else name %}
-    {% if meant in known %}
-      {% do same.append("f." ~ column["alias"] ~ " is not distinct from " ~ batch_audit._matched_text(known[meant])) %}
+    {% set returned, known = {}, {} %}
+    {% for column in columns %}
+        {% do returned.update({batch_audit.fold_name(column["name"]): column}) %}
+    {% endfor %}
+    {% for column in batch_audit.relation_columns(relation) %}
+        {% do known.update({batch_audit.fold_name(column["name"]): column}) %}
+    {% endfor %}
+    {% set in_row, in_relation = [], [] %}
+    {% for name in key %}
+        {% set folded = batch_audit.fold_name(name) %}
+        {% if folded in returned %}
+            {% do in_row.append(batch_audit.escaped_field("f." ~ returned[folded]["alias"])) %}
+        {% endif %}
+        {% if folded in known %}
+            {% do in_relation.append(batch_audit.escaped_field(batch_audit._matched_text(known[folded]))) %}
+        {% endif %}
+    {% endfor %}
+    {% if in_row | length == key | length %}
+        {{ return({"record_id": in_row | join(" || '|' || "), "join": "", "matched": "key"}) }}
     {% endif %}
-  {% endfor %}
-  {% if not same or in_relation | length < key | length %}{{ return(unknown) }}{% endif %}
-  {{ return({"record_id": "f.batch_audit_record_id", "matched": "value",
-    "join": " left join (select m.*, " ~ in_relation | join(" || '|' || ") ~ " as batch_audit_record_id from " ~ relation
-      ~ " as m) as m on " ~ same | join(" and ")}) }}
+
+    {% set same = [] %}
+    {% for name, column in returned.items() %}
+        {# dbt's own tests call the tested column by these names in what they return. #}
+        {% set renamed = name in ["unique_field", "value_field", "from_field"] and name not in known %}
+        {% set meant = batch_audit.fold_name(test.column_name or "") if renamed else name %}
+        {% if meant in known %}
+            {% do same.append(
+                "f."
+                ~ column["alias"]
+                ~ " is not distinct from "
+                ~ batch_audit._matched_text(known[meant])
+            ) %}
+        {% endif %}
+    {% endfor %}
+    {% if not same or in_relation | length < key | length %} {{ return(unknown) }}{% endif %}
+    {{
+        return(
+            {
+                "record_id": "f.batch_audit_record_id",
+                "matched": "value",
+                "join": " left join (select m.*, " ~ in_relation
+                | join(" || '|' || ")
+                ~ " as batch_audit_record_id from "
+                ~ relation
+                ~ " as m) as m on "
+                ~ same
+                | join(" and "),
+            }
+        )
+    }}
 {% endmacro %}
 
 {% macro _matched_text(column) %}
-  {{ return(batch_audit.canonical_text("m." ~ batch_audit.quoted_name(column["name"]), column["type"])) }}
+    {{ return(batch_audit.canonical_text("m." ~ batch_audit.quoted_name(column["name"]), column["type"])) }}
 {% endmacro %}

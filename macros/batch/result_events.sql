@@ -3,23 +3,41 @@
   evaluated, and not_captured for every model that asked for capture, was built and left no capture event.
 #}
 {% macro result_events(run, results, captured) %}
-  {% set events = [] %}
-  {% for result in results %}
-    {% do events.append(batch_audit.validation_event(run, result, events | length + 1)
-      if batch_audit.is_test(result.node) else batch_audit.checkpoint_event(run, result, events | length + 1)) %}
-  {% endfor %}
-  {% for result in results if result.node.resource_type | string in ["model", "seed", "snapshot"] %}
-    {% set node = graph.nodes.get(result.node.unique_id) %}
-    {% if node and result.status | string == "success" and batch_audit.asks_for_capture(node) and node.unique_id not in captured %}
-      {% set reason = "the model was built and no capture ran: "
-        ~ ("record changes are captured for table models only, and this one is materialized as " ~ node.config.materialized
-          if node.config.materialized != "table" else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden") %}
-      {% do exceptions.warn(node.name ~ ": its record changes are not captured: " ~ reason ~ ". `batch-audit doctor` says what to do.") %}
-      {% set event = batch_audit.event_fields(run, "end", events | length + 1, "not_captured",
-        metadata={"reason": reason, "materialized": node.config.materialized}) %}
-      {% do event.update({"target": node.unique_id}) %}
-      {% do events.append(event) %}
-    {% endif %}
-  {% endfor %}
-  {{ return(events) }}
+    {% set events = [] %}
+    {% for result in results %}
+        {% do events.append(
+            batch_audit.validation_event(run, result, events | length + 1)
+            if batch_audit.is_test(result.node)
+            else batch_audit.checkpoint_event(run, result, events | length + 1)
+        ) %}
+    {% endfor %}
+    {% for result in results if result.node.resource_type | string in ["model", "seed", "snapshot"] %}
+        {% set node = graph.nodes.get(result.node.unique_id) %}
+        {% if node and result.status | string == "success" and batch_audit.asks_for_capture(
+            node
+        ) and node.unique_id not in captured %}
+            {% set reason = "the model was built and no capture ran: " ~ (
+                "record changes are captured for table models only, and this one is materialized as "
+                ~ node.config.materialized
+                if node.config.materialized != "table"
+                else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+            ) %}
+            {% do exceptions.warn(
+                node.name
+                ~ ": its record changes are not captured: "
+                ~ reason
+                ~ ". `batch-audit doctor` says what to do."
+            ) %}
+            {% set event = batch_audit.event_fields(
+                run,
+                "end",
+                events | length + 1,
+                "not_captured",
+                metadata={"reason": reason, "materialized": node.config.materialized},
+            ) %}
+            {% do event.update({"target": node.unique_id}) %}
+            {% do events.append(event) %}
+        {% endif %}
+    {% endfor %}
+    {{ return(events) }}
 {% endmacro %}

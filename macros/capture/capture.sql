@@ -3,11 +3,11 @@
   for it (`audit_capture: changes`), and does nothing for the others.
 #}
 {% macro capture() %}
-  {% if not execute or not batch_audit.is_audited() %}{{ return("") }}{% endif %}
-  {% if not batch_audit.asks_for_capture(model) %}{{ return("") }}{% endif %}
-  {# A line in the model itself is more specific; capturing twice would store everything twice. #}
-  {% for hook in model.config.get("post-hook") or [] %}
-    {% if "capture_changes" in hook["sql"] %}{{ return("") }}{% endif %}
-  {% endfor %}
-  {{ return(batch_audit.capture_changes()) }}
+    {% if not execute or not batch_audit.is_audited() %} {{ return("") }}{% endif %}
+    {% if not batch_audit.asks_for_capture(model) %} {{ return("") }}{% endif %}
+    {# A line in the model itself is more specific; capturing twice would store everything twice. #}
+    {% for hook in model.config.get("post-hook") or [] %}
+        {% if "capture_changes" in hook["sql"] %} {{ return("") }}{% endif %}
+    {% endfor %}
+    {{ return(batch_audit.capture_changes()) }}
 {% endmacro %}

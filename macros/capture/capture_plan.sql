@@ -5,62 +5,107 @@
   are known to be unique), or problem and remedy. Only reads.
 #}
 {% macro capture_plan(key=none, ignore=none) %}
-  {% set record_key = batch_audit.record_key(model, key) %}
-  {% if not record_key["columns"] %}
-    {{ return({"problem": "it has no record key",
-      "remedy": "Name the columns that identify a record: meta: {audit_key: [...]}, or add a unique test to its key column."}) }}
-  {% endif %}
-  {% set after = batch_audit.relation_columns(this) %}
-  {% set wanted = [] %}
-  {% for name in record_key["columns"] %}{% do wanted.append(batch_audit.fold_name(name)) %}{% endfor %}
-  {% set known = {} %}
-  {% for column in after %}{% do known.update({batch_audit.fold_name(column["name"]): column["name"]}) %}{% endfor %}
-  {% set missing = wanted | reject("in", known) | list %}
-  {% if missing %}
-    {{ return({"problem": "its key (" ~ record_key["columns"] | join(", ") ~ ", from " ~ record_key["rule"] ~ ") names columns that it does not have: " ~ missing | join(", "),
-      "remedy": "It has: " ~ after | map(attribute="name") | join(", ") ~ ". Correct audit_key."}) }}
-  {% endif %}
+    {% set record_key = batch_audit.record_key(model, key) %}
+    {% if not record_key["columns"] %}
+        {{
+            return(
+                {
+                    "problem": "it has no record key",
+                    "remedy": "Name the columns that identify a record: meta: {audit_key: [...]}, or add a unique test to its key column.",
+                }
+            )
+        }}
+    {% endif %}
+    {% set after = batch_audit.relation_columns(this) %}
+    {% set wanted = [] %}
+    {% for name in record_key["columns"] %} {% do wanted.append(batch_audit.fold_name(name)) %} {% endfor %}
+    {% set known = {} %}
+    {% for column in after %}
+        {% do known.update({batch_audit.fold_name(column["name"]): column["name"]}) %}
+    {% endfor %}
+    {% set missing = wanted | reject("in", known) | list %}
+    {% if missing %}
+        {{
+            return(
+                {
+                    "problem": "its key (" ~ record_key["columns"]
+                    | join(", ")
+                    ~ ", from "
+                    ~ record_key["rule"]
+                    ~ ") names columns that it does not have: "
+                    ~ missing
+                    | join(", "),
+                    "remedy": "It has: " ~ after
+                    | map(attribute="name")
+                    | join(", ") ~ ". Correct audit_key.",
+                }
+            )
+        }}
+    {% endif %}
 
-  {% set before = batch_audit.previous_relation() %}
-  {% set last = batch_audit.last_capture(model.unique_id) %}
-  {% set ignored = batch_audit._ignored_columns(ignore) %}
-  {% set columns = batch_audit._paired_columns(batch_audit.relation_columns(before) if before is not none else [], after, ignored, wanted) %}
-  {% set key_names = [] %}
-  {% for name in wanted %}{% do key_names.append(known[name]) %}{% endfor %}
-  {# A previous table without one of the key's columns cannot be matched with the new one: that is a first build. #}
-  {% set unmatched = columns | selectattr("is_key") | selectattr("before", "none") | list %}
-  {{ return({
-    "before": none if unmatched else before, "after": this, "key": key_names, "key_rule": record_key["rule"],
-    "ignored": columns | rejectattr("compared") | map(attribute="name") | list,
-    "columns": columns, "described": after, "capture_no": (last.get("capture_no") or 0) + 1, "checked": last.get("key") == key_names,
-    "problem": none,
-  }) }}
+    {% set before = batch_audit.previous_relation() %}
+    {% set last = batch_audit.last_capture(model.unique_id) %}
+    {% set ignored = batch_audit._ignored_columns(ignore) %}
+    {% set columns = batch_audit._paired_columns(
+        batch_audit.relation_columns(before) if before is not none else [], after, ignored, wanted
+    ) %}
+    {% set key_names = [] %}
+    {% for name in wanted %} {% do key_names.append(known[name]) %} {% endfor %}
+    {# A previous table without one of the key's columns cannot be matched with the new one: that is a first build. #}
+    {% set unmatched = columns | selectattr("is_key") | selectattr("before", "none") | list %}
+    {{
+        return(
+            {
+                "before": none if unmatched else before,
+                "after": this,
+                "key": key_names,
+                "key_rule": record_key["rule"],
+                "ignored": columns | rejectattr("compared") | map(attribute="name") | list,
+                "columns": columns,
+                "described": after,
+                "capture_no": (last.get("capture_no") or 0) + 1,
+                "checked": last.get("key") == key_names,
+                "problem": none,
+            }
+        )
+    }}
 {% endmacro %}
 
 {% macro _ignored_columns(ignore) %}
-  {% set stated = ignore if ignore is not none else model.config.get("meta", {}).get("audit_ignore") or [] %}
-  {% set ignored = [] %}
-  {% for name in ([stated] if stated is string else stated | list) + batch_audit.audit_column_names() %}
-    {% do ignored.append(batch_audit.fold_name(name)) %}
-  {% endfor %}
-  {{ return(ignored) }}
+    {% set stated = (
+        ignore if ignore is not none else model.config.get("meta", {}).get("audit_ignore") or []
+    ) %}
+    {% set ignored = [] %}
+    {% for name in ([stated] if stated is string else stated | list) + batch_audit.audit_column_names() %}
+        {% do ignored.append(batch_audit.fold_name(name)) %}
+    {% endfor %}
+    {{ return(ignored) }}
 {% endmacro %}
 
 {# The columns of both relations by name, in code point order of their names (the order of the record text). #}
 {% macro _paired_columns(before, after, ignored, key) %}
-  {% set pairs = {} %}
-  {% for side, described in [("before", before), ("after", after)] %}
-    {% for column in described %}
-      {% set name = batch_audit.fold_name(column["name"]) %}
-      {% set pair = pairs.setdefault(name, {"before": none, "after": none, "loose": false, "before_name": none}) %}
-      {% do pair.update({side: column["type"], "name": column["name"], "loose": pair["loose"] or column["loose"],
-        "compared": name not in ignored or name in key, "is_key": name in key}) %}
-      {% if side == "before" %}{% do pair.update({"before_name": column["name"]}) %}{% endif %}
+    {% set pairs = {} %}
+    {% for side, described in [("before", before), ("after", after)] %}
+        {% for column in described %}
+            {% set name = batch_audit.fold_name(column["name"]) %}
+            {% set pair = pairs.setdefault(
+                name, {"before": none, "after": none, "loose": false, "before_name": none}
+            ) %}
+            {% do pair.update(
+                {
+                    side: column["type"],
+                    "name": column["name"],
+                    "loose": pair["loose"] or column["loose"],
+                    "compared": name not in ignored or name in key,
+                    "is_key": name in key,
+                }
+            ) %}
+            {% if side == "before" %} {% do pair.update({"before_name": column["name"]}) %} {% endif %}
+        {% endfor %}
     {% endfor %}
-  {% endfor %}
-  {% set ordered = {} %}
-  {% for pair in pairs.values() %}{% do ordered.update({pair["name"]: pair}) %}{% endfor %}
-  {% set columns = [] %}
-  {% for name in ordered | sort(case_sensitive=true) %}{% do columns.append(ordered[name]) %}{% endfor %}
-  {{ return(columns) }}
+    {% set ordered = {} %}
+    {% for pair in pairs.values() %} {% do ordered.update({pair["name"]: pair}) %} {% endfor %}
+    {% set columns = [] %}
+    {% for name in ordered | sort(case_sensitive=true) %} {% do columns.append(ordered[name]) %} {% endfor %}
+    {{ return(columns) }}
 {% endmacro %}

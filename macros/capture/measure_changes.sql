@@ -4,40 +4,63 @@
   made stands for one row of each side and no key comes twice among the rows that differ.
 #}
 {% macro measure_changes(plan) %}
-  {% set key_before = batch_audit._key_columns(plan, "b_") %}
-  {% set key_after = batch_audit._key_columns(plan, "a_") %}
-  {% set key = [] %}
-  {% for before in key_before %}{% do key.append("coalesce(" ~ key_after[loop.index0] ~ ", " ~ before ~ ")") %}{% endfor %}
-  {% set row = run_query(
-    "select (select count(*) from " ~ plan["before"] ~ ") as rows_before, (select count(*) from " ~ plan["after"] ~ ") as rows_after,"
-    ~ " count(case when change_type = 'insert' then 1 end) as inserts, count(case when change_type = 'update' then 1 end) as updates,"
-    ~ " count(case when change_type = 'delete' then 1 end) as deletes,"
-    ~ " count(case when change_type = 'insert' and (" ~ key_after | join(" is null or ") ~ " is null) then 1 end) as null_keys,"
-    ~ " count(case when change_type = 'delete' and (" ~ key_before | join(" is null or ") ~ " is null) then 1 end) as null_keys_before,"
-    ~ " count(*) - count(distinct (" ~ (["change_type = 'delete'"] + key) | join(", ") ~ ")) as repeated from batch_audit_diff"
-  ).rows[0] %}
-  {% set found = {"rows_before": row["rows_before"] | int, "rows_after": row["rows_after"] | int, "inserts": row["inserts"] | int,
-    "updates": row["updates"] | int, "deletes": row["deletes"] | int, "problem": none, "fingerprint": none} %}
-  {% if row["null_keys"] %}{{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
-  {% set paired_after = found["rows_after"] - found["inserts"] %}
-  {% set paired_before = found["rows_before"] - found["deletes"] %}
-  {% if row["repeated"] or paired_after != paired_before or not plan["checked"] %}
-    {% set duplicates = batch_audit.duplicate_key_problem(plan) %}
-    {% if duplicates %}{{ return(duplicates) }}{% endif %}
-    {% if row["repeated"] or paired_after != paired_before %}
-      {# Only the previous table repeats keys: its records cannot be told apart, so history starts with this build. #}
-      {% do run_query("drop table batch_audit_diff") %}
-      {% do plan.update({"before": none, "why_first": "the previous table repeated keys"}) %}
-      {{ return(batch_audit.measure_first_build(plan)) }}
+    {% set key_before = batch_audit._key_columns(plan, "b_") %}
+    {% set key_after = batch_audit._key_columns(plan, "a_") %}
+    {% set key = [] %}
+    {% for before in key_before %}
+        {% do key.append("coalesce(" ~ key_after[loop.index0] ~ ", " ~ before ~ ")") %}
+    {% endfor %}
+    {% set row = run_query(
+        "select (select count(*) from "
+        ~ plan["before"]
+        ~ ") as rows_before, (select count(*) from "
+        ~ plan["after"]
+        ~ ") as rows_after,"
+        ~ " count(case when change_type = 'insert' then 1 end) as inserts, count(case when change_type = 'update' then 1 end) as updates,"
+        ~ " count(case when change_type = 'delete' then 1 end) as deletes,"
+        ~ " count(case when change_type = 'insert' and ("
+        ~ key_after
+        | join(" is null or ")
+        ~ " is null) then 1 end) as null_keys,"
+        ~ " count(case when change_type = 'delete' and ("
+        ~ key_before
+        | join(" is null or ")
+        ~ " is null) then 1 end) as null_keys_before,"
+        ~ " count(*) - count(distinct ("
+        ~ (["change_type = 'delete'"] + key)
+        | join(", ") ~ ")) as repeated from batch_audit_diff"
+    ).rows[0] %}
+    {% set found = {
+        "rows_before": row["rows_before"] | int,
+        "rows_after": row["rows_after"] | int,
+        "inserts": row["inserts"] | int,
+        "updates": row["updates"] | int,
+        "deletes": row["deletes"] | int,
+        "problem": none,
+        "fingerprint": none,
+    } %}
+    {% if row["null_keys"] %} {{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
+    {% set paired_after = found["rows_after"] - found["inserts"] %}
+    {% set paired_before = found["rows_before"] - found["deletes"] %}
+    {% if row["repeated"] or paired_after != paired_before or not plan["checked"] %}
+        {% set duplicates = batch_audit.duplicate_key_problem(plan) %}
+        {% if duplicates %} {{ return(duplicates) }}{% endif %}
+        {% if row["repeated"] or paired_after != paired_before %}
+            {# Only the previous table repeats keys: its records cannot be told apart, so history starts with this build. #}
+            {% do run_query("drop table batch_audit_diff") %}
+            {% do plan.update({"before": none, "why_first": "the previous table repeated keys"}) %}
+            {{ return(batch_audit.measure_first_build(plan)) }}
+        {% endif %}
     {% endif %}
-  {% endif %}
-  {{ return(found) }}
+    {{ return(found) }}
 {% endmacro %}
 
 {% macro _key_columns(plan, prefix) %}
-  {% set by_name = {} %}
-  {% for column in plan["columns"] %}{% do by_name.update({column["name"]: prefix ~ loop.index0}) %}{% endfor %}
-  {% set key = [] %}
-  {% for name in plan["key"] %}{% do key.append(by_name[name]) %}{% endfor %}
-  {{ return(key) }}
+    {% set by_name = {} %}
+    {% for column in plan["columns"] %}
+        {% do by_name.update({column["name"]: prefix ~ loop.index0}) %}
+    {% endfor %}
+    {% set key = [] %}
+    {% for name in plan["key"] %} {% do key.append(by_name[name]) %} {% endfor %}
+    {{ return(key) }}
 {% endmacro %}

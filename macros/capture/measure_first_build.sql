@@ -3,18 +3,33 @@
   remedy when the key does not identify the records.
 #}
 {% macro measure_first_build(plan) %}
-  {% set compared = [] %}
-  {% set names = plan["columns"] | selectattr("compared") | map(attribute="name") | list %}
-  {% for column in plan["described"] if column["name"] in names %}{% do compared.append(column) %}{% endfor %}
-  {% set null_keys = [] %}
-  {% for name in plan["key"] %}{% do null_keys.append("t." ~ batch_audit.quoted_name(name) ~ " is null") %}{% endfor %}
-  {% set row = run_query(
-    "select " ~ batch_audit.fingerprint_sql("t", compared) ~ ", count(case when " ~ null_keys | join(" or ")
-    ~ " then 1 end) as null_keys from " ~ plan["after"] ~ " as t"
-  ).rows[0] %}
-  {% if row["null_keys"] %}{{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
-  {% set duplicates = batch_audit.duplicate_key_problem(plan) %}
-  {% if duplicates %}{{ return(duplicates) }}{% endif %}
-  {{ return({"rows_before": none, "rows_after": row["rows_counted"] | int, "inserts": 0, "updates": 0, "deletes": 0,
-    "fingerprint": row["fingerprint"], "problem": none}) }}
+    {% set compared = [] %}
+    {% set names = plan["columns"] | selectattr("compared") | map(attribute="name") | list %}
+    {% for column in plan["described"] if column["name"] in names %}
+        {% do compared.append(column) %}
+    {% endfor %}
+    {% set null_keys = [] %}
+    {% for name in plan["key"] %}
+        {% do null_keys.append("t." ~ batch_audit.quoted_name(name) ~ " is null") %}
+    {% endfor %}
+    {% set row = run_query(
+        "select " ~ batch_audit.fingerprint_sql("t", compared) ~ ", count(case when " ~ null_keys
+        | join(" or ") ~ " then 1 end) as null_keys from " ~ plan["after"] ~ " as t"
+    ).rows[0] %}
+    {% if row["null_keys"] %} {{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
+    {% set duplicates = batch_audit.duplicate_key_problem(plan) %}
+    {% if duplicates %} {{ return(duplicates) }}{% endif %}
+    {{
+        return(
+            {
+                "rows_before": none,
+                "rows_after": row["rows_counted"] | int,
+                "inserts": 0,
+                "updates": 0,
+                "deletes": 0,
+                "fingerprint": row["fingerprint"],
+                "problem": none,
+            }
+        )
+    }}
 {% endmacro %}

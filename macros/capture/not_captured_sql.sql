@@ -1,8 +1,13 @@
 {# Says once that this model's changes are not captured, and records it: what was not seen is never left blank. #}
 {% macro not_captured_sql(reason) %}
-  {% do exceptions.warn(model.name ~ ": its record changes are not captured: " ~ reason ~ ".") %}
-  {% set event = batch_audit.event_fields(batch_audit.run_context(), model.unique_id, 1, "not_captured",
-    metadata={"reason": reason, "materialized": model.config.materialized}) %}
-  {% do event.update({"target": model.unique_id}) %}
-  {{ return(batch_audit.insert_events_sql([event])) }}
+    {% do exceptions.warn(model.name ~ ": its record changes are not captured: " ~ reason ~ ".") %}
+    {% set event = batch_audit.event_fields(
+        batch_audit.run_context(),
+        model.unique_id,
+        1,
+        "not_captured",
+        metadata={"reason": reason, "materialized": model.config.materialized},
+    ) %}
+    {% do event.update({"target": model.unique_id}) %}
+    {{ return(batch_audit.insert_events_sql([event])) }}
 {% endmacro %}

@@ -3,25 +3,47 @@
   changed record (for every record of a first build with `audit_baseline: records`).
 #}
 {% macro record_capture_sql(plan, found) %}
-  {% set first = plan["before"] is none %}
-  {% set baseline = first and model.config.get("meta", {}).get("audit_baseline") == "records" %}
-  {% if baseline %}{% do found.update({"inserts": found["rows_after"]}) %}{% endif %}
-  {% set run = batch_audit.run_context() %}
-  {% set columns = [] %}
-  {% for column in plan["described"] %}{% do columns.append({"name": column["name"], "type": column["type"]}) %}{% endfor %}
-  {% set summary = batch_audit.event_fields(run, model.unique_id, 1, "checkpoint", metadata={
-    "kind": "capture", "mode": "baseline" if baseline else "first_build" if first else "changes",
-    "capture_no": plan["capture_no"], "relation": plan["after"] | string, "key": plan["key"], "key_rule": plan["key_rule"],
-    "ignored": plan["ignored"], "columns": columns, "rows_before": found["rows_before"], "rows_after": found["rows_after"],
-    "inserts": found["inserts"], "updates": found["updates"], "deletes": found["deletes"],
-    "fingerprint": found["fingerprint"], "note": plan.get("why_first"),
-  }) %}
-  {% do summary.update({"target": model.unique_id}) %}
-  {% set sql = batch_audit.insert_events_sql([summary]) %}
-  {% if first and not baseline %}{{ return(sql) }}{% endif %}
-  {% if found["inserts"] + found["updates"] + found["deletes"] > 0 %}
-    {% set changes = batch_audit.baseline_rows_sql(plan) if baseline else "select * from batch_audit_diff" %}
-    {% set sql = sql ~ batch_audit.insert_recorded_sql(batch_audit.record_events_sql(run, plan, changes, summary["occurred_at"])) %}
-  {% endif %}
-  {{ return(sql if baseline else sql ~ "drop table batch_audit_diff;\n") }}
+    {% set first = plan["before"] is none %}
+    {% set baseline = first and model.config.get("meta", {}).get("audit_baseline") == "records" %}
+    {% if baseline %} {% do found.update({"inserts": found["rows_after"]}) %} {% endif %}
+    {% set run = batch_audit.run_context() %}
+    {% set columns = [] %}
+    {% for column in plan["described"] %}
+        {% do columns.append({"name": column["name"], "type": column["type"]}) %}
+    {% endfor %}
+    {% set summary = batch_audit.event_fields(
+        run,
+        model.unique_id,
+        1,
+        "checkpoint",
+        metadata={
+            "kind": "capture",
+            "mode": "baseline" if baseline else "first_build" if first else "changes",
+            "capture_no": plan["capture_no"],
+            "relation": plan["after"] | string,
+            "key": plan["key"],
+            "key_rule": plan["key_rule"],
+            "ignored": plan["ignored"],
+            "columns": columns,
+            "rows_before": found["rows_before"],
+            "rows_after": found["rows_after"],
+            "inserts": found["inserts"],
+            "updates": found["updates"],
+            "deletes": found["deletes"],
+            "fingerprint": found["fingerprint"],
+            "note": plan.get("why_first"),
+        },
+    ) %}
+    {% do summary.update({"target": model.unique_id}) %}
+    {% set sql = batch_audit.insert_events_sql([summary]) %}
+    {% if first and not baseline %} {{ return(sql) }}{% endif %}
+    {% if found["inserts"] + found["updates"] + found["deletes"] > 0 %}
+        {% set changes = (
+            batch_audit.baseline_rows_sql(plan) if baseline else "select * from batch_audit_diff"
+        ) %}
+        {% set sql = sql ~ batch_audit.insert_recorded_sql(
+            batch_audit.record_events_sql(run, plan, changes, summary["occurred_at"])
+        ) %}
+    {% endif %}
+    {{ return(sql if baseline else sql ~ "drop table batch_audit_diff;\n") }}
 {% endmacro %}

@@ -3,10 +3,15 @@
   left out and the node's id stands in front, so that an added column or a moved schema changes no hash.
 #}
 {% macro record_hash_sql(pairs) %}
-  {% set parts = [batch_audit.text_literal("v1|" ~ batch_audit.escaped_name(model.unique_id))] %}
-  {% for name, expression in pairs %}
-    {% do parts.append("coalesce(" ~ batch_audit.text_literal("|" ~ batch_audit.escaped_name(name) ~ "=") ~ " || "
-      ~ batch_audit.escaped_field(expression) ~ ", '')") %}
-  {% endfor %}
-  {{ return(batch_audit.sha256_hex(parts | join(" || "))) }}
+    {% set parts = [batch_audit.text_literal("v1|" ~ batch_audit.escaped_name(model.unique_id))] %}
+    {% for name, expression in pairs %}
+        {% do parts.append(
+            "coalesce("
+            ~ batch_audit.text_literal("|" ~ batch_audit.escaped_name(name) ~ "=")
+            ~ " || "
+            ~ batch_audit.escaped_field(expression)
+            ~ ", '')"
+        ) %}
+    {% endfor %}
+    {{ return(batch_audit.sha256_hex(parts | join(" || "))) }}
 {% endmacro %}

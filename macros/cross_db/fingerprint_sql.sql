@@ -2,21 +2,42 @@
   Aggregates over a relation under an alias, independent of the rows' order: rows_counted (BIGINT) and fingerprint
   (TEXT, the sum of the engine's own row hashes). Comparable only within one engine, version and list of columns.
 #}
-{% macro fingerprint_sql(alias, columns) %}{{ return(adapter.dispatch('fingerprint_sql', 'batch_audit')(alias, columns)) }}{% endmacro %}
+{% macro fingerprint_sql(alias, columns) %}
+    {{ return(adapter.dispatch("fingerprint_sql", "batch_audit")(alias, columns)) }}
+{% endmacro %}
 
-{% macro default__fingerprint_sql(alias, columns) %}{{ batch_audit.not_written_for('fingerprint_sql') }}{% endmacro %}
+{% macro default__fingerprint_sql(alias, columns) %}
+    {{ batch_audit.not_written_for("fingerprint_sql") }}
+{% endmacro %}
 
 {% macro duckdb__fingerprint_sql(alias, columns) %}
-  {% set values = [] %}
-  {% for column in columns %}{% do values.append(alias ~ "." ~ batch_audit.quoted_name(column["name"])) %}{% endfor %}
-  {{ return("count(*) as rows_counted, cast(coalesce(sum(cast(hash(" ~ values | join(", ") ~ ") as hugeint)), 0) as text) as fingerprint") }}
+    {% set values = [] %}
+    {% for column in columns %}
+        {% do values.append(alias ~ "." ~ batch_audit.quoted_name(column["name"])) %}
+    {% endfor %}
+    {{
+        return(
+            "count(*) as rows_counted, cast(coalesce(sum(cast(hash(" ~ values
+            | join(", ") ~ ") as hugeint)), 0) as text) as fingerprint"
+        )
+    }}
 {% endmacro %}
 
 {% macro postgres__fingerprint_sql(alias, columns) %}
-  {% set values = [] %}
-  {% for column in columns %}
-    {% do values.append(batch_audit.canonical_text(alias ~ "." ~ batch_audit.quoted_name(column["name"]), column["type"])
-      if column["loose"] else alias ~ "." ~ batch_audit.quoted_name(column["name"])) %}
-  {% endfor %}
-  {{ return("count(*) as rows_counted, coalesce(sum(hash_record_extended(row(" ~ values | join(", ") ~ "), 0)::numeric), 0)::text as fingerprint") }}
+    {% set values = [] %}
+    {% for column in columns %}
+        {% do values.append(
+            batch_audit.canonical_text(
+                alias ~ "." ~ batch_audit.quoted_name(column["name"]), column["type"]
+            )
+            if column["loose"]
+            else alias ~ "." ~ batch_audit.quoted_name(column["name"])
+        ) %}
+    {% endfor %}
+    {{
+        return(
+            "count(*) as rows_counted, coalesce(sum(hash_record_extended(row(" ~ values
+            | join(", ") ~ "), 0)::numeric), 0)::text as fingerprint"
+        )
+    }}
 {% endmacro %}

@@ -1,8 +1,16 @@
 {# The value under a key of a JSON object whose values are text or null; the key is an SQL expression, so it may be any text. #}
-{% macro json_field_text(column, field) %}{{ return(adapter.dispatch("json_field_text", "batch_audit")(column, field)) }}{% endmacro %}
+{% macro json_field_text(column, field) %}
+    {{ return(adapter.dispatch("json_field_text", "batch_audit")(column, field)) }}
+{% endmacro %}
 
-{% macro default__json_field_text(column, field) %}{{ batch_audit.not_written_for("json_field_text") }}{% endmacro %}
+{% macro default__json_field_text(column, field) %}
+    {{ batch_audit.not_written_for("json_field_text") }}
+{% endmacro %}
 
-{% macro duckdb__json_field_text(column, field) %}map_extract_value(cast(cast({{ column }} as json) as map(varchar, varchar)), {{ field }}){% endmacro %}
+{% macro duckdb__json_field_text(column, field) %}
+    map_extract_value(cast(cast({{ column }} as json) as map(varchar, varchar)), {{ field }})
+{% endmacro %}
 
-{% macro postgres__json_field_text(column, field) %}(cast({{ column }} as jsonb) ->> {{ field }}){% endmacro %}
+{% macro postgres__json_field_text(column, field) %}
+    (cast({{ column }} as jsonb) ->> {{ field }})
+{% endmacro %}

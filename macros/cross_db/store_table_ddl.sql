@@ -1,10 +1,16 @@
 {# The statements that create one table of the store; on Postgres also of one month's partition (`audit_event_2026_11`). #}
-{% macro store_table_ddl(table) %}{{ return(adapter.dispatch('store_table_ddl', 'batch_audit')(table)) }}{% endmacro %}
+{% macro store_table_ddl(table) %}
+    {{ return(adapter.dispatch("store_table_ddl", "batch_audit")(table)) }}
+{% endmacro %}
 
-{% macro default__store_table_ddl(table) %}{{ batch_audit.not_written_for('store_table_ddl') }}{% endmacro %}
+{% macro default__store_table_ddl(table) %} {{ batch_audit.not_written_for("store_table_ddl") }}{% endmacro %}
 
 {% macro duckdb__store_table_ddl(table) %}
-  {{ return("create table " ~ batch_audit.store_relation(table) ~ " (" ~ batch_audit.table_ddl(table) ~ ");") }}
+    {{
+        return(
+            "create table " ~ batch_audit.store_relation(table) ~ " (" ~ batch_audit.table_ddl(table) ~ ");"
+        )
+    }}
 {% endmacro %}
 
 {#
@@ -12,34 +18,63 @@
   the next ones wait behind it.
 #}
 {% macro postgres__store_table_ddl(table) %}
-  {% set relation = batch_audit.store_relation(table) %}
-  {% if table in batch_audit.store_tables() %}
-    {% set partitioned = table in batch_audit.monthly_tables() %}
-    {% set ddl = "create table " ~ relation ~ " (" ~ batch_audit.table_ddl(table) ~ ")" ~ (" partition by list (batch_month)" if partitioned else "") ~ ";" %}
-    {% set indexes = {
-      "audit_event": ["unique index audit_event_place on {} (segment, part, seq, batch_month)", "index audit_event_record on {} (target, record_id)"],
-      "audit_payload": ["index audit_payload_event on {} (event_id)"],
-    } %}
-    {% for index in indexes.get(table, []) %}
-      {% set ddl = ddl ~ "\ncreate " ~ index.format(relation) ~ ";" %}
-    {% endfor %}
-    {{ return(ddl) }}
-  {% endif %}
-  {% set parent = batch_audit.store_relation(table[:-8]) %}
-  {% set month = table[-7:].replace("_", "-") %}
-  {{ return(
-    "create table " ~ relation ~ " (like " ~ parent ~ ");\n"
-    ~ "alter table " ~ parent ~ " attach partition " ~ relation ~ " for values in (" ~ batch_audit.text_literal(month) ~ ");"
-  ) }}
+    {% set relation = batch_audit.store_relation(table) %}
+    {% if table in batch_audit.store_tables() %}
+        {% set partitioned = table in batch_audit.monthly_tables() %}
+        {% set ddl = (
+            "create table "
+            ~ relation
+            ~ " ("
+            ~ batch_audit.table_ddl(table)
+            ~ ")"
+            ~ (" partition by list (batch_month)" if partitioned else "")
+            ~ ";"
+        ) %}
+        {% set indexes = {
+            "audit_event": [
+                "unique index audit_event_place on {} (segment, part, seq, batch_month)",
+                "index audit_event_record on {} (target, record_id)",
+            ],
+            "audit_payload": ["index audit_payload_event on {} (event_id)"],
+        } %}
+        {% for index in indexes.get(table, []) %}
+            {% set ddl = ddl ~ "\ncreate " ~ index.format(relation) ~ ";" %}
+        {% endfor %}
+        {{ return(ddl) }}
+    {% endif %}
+    {% set parent = batch_audit.store_relation(table[:-8]) %}
+    {% set month = table[-7:].replace("_", "-") %}
+    {{
+        return(
+            "create table "
+            ~ relation
+            ~ " (like "
+            ~ parent
+            ~ ");\n"
+            ~ "alter table "
+            ~ parent
+            ~ " attach partition "
+            ~ relation
+            ~ " for values in ("
+            ~ batch_audit.text_literal(month)
+            ~ ");"
+        )
+    }}
 {% endmacro %}
 
 {% macro _month_partitions(month) %}
-  {% if not modules.re.fullmatch("[0-9]{4}-[0-9]{2}", month) %}
-    {{ exceptions.raise_compiler_error("batch_audit: the batch's month is '" ~ month ~ "', it must look like 2026-11 (DBT_ENV_CUSTOM_ENV_BATCH_AUDIT_BATCH_MONTH).") }}
-  {% endif %}
-  {% set tables = [] %}
-  {% for table in batch_audit.monthly_tables() %}
-    {% do tables.append(table ~ "_" ~ month.replace("-", "_")) %}
-  {% endfor %}
-  {{ return(tables) }}
+    {% if not modules.re.fullmatch("[0-9]{4}-[0-9]{2}", month) %}
+        {{
+            exceptions.raise_compiler_error(
+                "batch_audit: the batch's month is '"
+                ~ month
+                ~ "', it must look like 2026-11 (DBT_ENV_CUSTOM_ENV_BATCH_AUDIT_BATCH_MONTH)."
+            )
+        }}
+    {% endif %}
+    {% set tables = [] %}
+    {% for table in batch_audit.monthly_tables() %}
+        {% do tables.append(table ~ "_" ~ month.replace("-", "_")) %}
+    {% endfor %}
+    {{ return(tables) }}
 {% endmacro %}

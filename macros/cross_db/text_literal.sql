@@ -1,8 +1,20 @@
 {# A text value as a SQL literal; nothing in it can end the literal. A NUL character, which Postgres cannot store, is left out. #}
-{% macro text_literal(value) %}{{ return(adapter.dispatch('text_literal', 'batch_audit')(value)) }}{% endmacro %}
+{% macro text_literal(value) %}
+    {{ return(adapter.dispatch("text_literal", "batch_audit")(value)) }}
+{% endmacro %}
 
-{% macro default__text_literal(value) %}{{ batch_audit.not_written_for('text_literal') }}{% endmacro %}
+{% macro default__text_literal(value) %} {{ batch_audit.not_written_for("text_literal") }}{% endmacro %}
 
-{% macro duckdb__text_literal(value) %}{{ return("'" ~ (value | string | replace("\x00", "") | replace("'", "''")) ~ "'") }}{% endmacro %}
+{% macro duckdb__text_literal(value) %}
+    {{ return("'" ~ (value | string | replace("\x00", "") | replace("'", "''")) ~ "'") }}
+{% endmacro %}
 
-{% macro postgres__text_literal(value) %}{{ return(" E'" ~ (value | string | replace("\x00", "") | replace("\\", "\\\\") | replace("'", "''")) ~ "'") }}{% endmacro %}
+{% macro postgres__text_literal(value) %}
+    {{
+        return(
+            " E'"
+            ~ (value | string | replace("\x00", "") | replace("\\", "\\\\") | replace("'", "''"))
+            ~ "'"
+        )
+    }}
+{% endmacro %}

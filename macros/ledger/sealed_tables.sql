@@ -3,5 +3,5 @@
   event, so that one can be erased and the chain still verifies.
 #}
 {% macro sealed_tables() %}
-  {{ return(["audit_segment", "audit_event", "audit_record_edge", "audit_column_edge"]) }}
+    {{ return(["audit_segment", "audit_event", "audit_record_edge", "audit_column_edge"]) }}
 {% endmacro %}
