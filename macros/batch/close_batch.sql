@@ -5,6 +5,7 @@
 {% macro close_batch(results) %}
     {% if not batch_audit.is_audited() %} {{ return("") }}{% endif %}
     {% set run = batch_audit.run_context() %}
+    {% if not batch_audit.segment_is_open(run["segment"]) %} {{ return("") }} {% endif %}
     {% set captured = batch_audit.captured_counts(run["segment"]) %}
     {% set failing_rows = [] %}
     {% for result in results if batch_audit.is_test(result.node) and result.status | string in ["fail", "warn"] %}
@@ -19,13 +20,10 @@
         metadata=batch_audit.batch_totals(results, captured),
     ) %}
     {% do events.append(end) %}
-    {{
-        return(
-            batch_audit.begin_sql() ~ failing_rows
-            | join("")
-            ~ batch_audit.insert_events_sql(events)
-            ~ batch_audit.seal_sql(run["segment"])
-            ~ "commit;"
-        )
-    }}
+    {{ batch_audit.begin_sql() }}
+    {{ failing_rows | join("") }}
+    {{ batch_audit.insert_events_sql(events) }}
+    {{ batch_audit.seal_sql(run["segment"]) }}
+    commit
+    ;
 {% endmacro %}

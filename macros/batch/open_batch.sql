@@ -32,14 +32,11 @@
         occurred_at=opened_at,
         metadata=batch_audit._start_metadata(run, state),
     ) %}
-    {{
-        return(
-            batch_audit.begin_sql()
-            ~ batch_audit.insert_rows_sql("audit_segment", [segment_row])
-            ~ batch_audit.insert_events_sql([start])
-            ~ "commit;"
-        )
-    }}
+    {{ batch_audit.begin_sql() }}
+    {{ batch_audit.insert_rows_sql("audit_segment", [segment_row]) }}
+    {{ batch_audit.insert_events_sql([start]) }}
+    commit
+    ;
 {% endmacro %}
 
 {# What batch_start says of the run, its code and the warehouse's own view of the session. #}

@@ -3,9 +3,13 @@
   dbt_project.yml without the variables of the command line or of the installing project.
 #}
 {% macro view_config() %}
-  {{ return({
-    "enabled": batch_audit.setting("batch_audit_models") | string | lower == "true",
-    "schema": batch_audit.setting("batch_audit_schema"),
-    "materialized": "view",
-  }) }}
+    {{
+        return(
+            {
+                "enabled": batch_audit.setting("batch_audit_models") | string | lower == "true",
+                "schema": batch_audit.setting("batch_audit_schema"),
+                "materialized": "view",
+            }
+        )
+    }}
 {% endmacro %}
