@@ -7,8 +7,9 @@
     {{ batch_audit.not_written_for("json_field_text") }}
 {% endmacro %}
 
+{# A JSON pointer reads the one key (RFC 6901); a cast to a map would build every entry for it. #}
 {% macro duckdb__json_field_text(column, field) %}
-    map_extract_value(cast(cast({{ column }} as json) as map(varchar, varchar)), {{ field }})
+    json_extract_string({{ column }}, '/' || replace(replace({{ field }}, '~', '~0'), '/', '~1'))
 {% endmacro %}
 
 {% macro postgres__json_field_text(column, field) %}

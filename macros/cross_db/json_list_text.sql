@@ -10,5 +10,8 @@
 {% endmacro %}
 
 {% macro postgres__json_list_text(column) %}
-    array_to_string(array(select jsonb_array_elements_text(cast({{ column }} as jsonb))), ', ')
+    case
+        when {{ column }} is not null
+        then array_to_string(array(select jsonb_array_elements_text(cast({{ column }} as jsonb))), ', ')
+    end
 {% endmacro %}

@@ -1,0 +1,31 @@
+{{ config(**batch_audit.view_config()) }}
+
+select
+    batch_id,
+    batch_month,
+    job,
+    actor,
+    command,
+    git_commit,
+    status,
+    status_reason,
+    started_at,
+    ended_at,
+    duration_s,
+    nodes_ok,
+    nodes_error,
+    nodes_skipped,
+    tests_passed,
+    tests_failed + tests_errored as tests_failed,
+    tests_warned,
+    records_inserted,
+    records_updated,
+    records_deleted,
+    records_baseline,
+    record_errors,
+    not_captured,
+    events,
+    first_block,
+    last_block,
+    sealed
+from {{ ref("fct_audit_batches") }}
