@@ -194,7 +194,7 @@ def _copy_change(project_dir: Path, package: Path, declared: Declared | None) ->
     folder = project_dir / VENDORED
     if folder.exists() and any(folder.iterdir()) and project_name(folder) != PACKAGE_NAME:
         raise ConfigurationError(
-            f"{VENDORED} exists and is no copy of the package: no dbt_project.yml of `{PACKAGE_NAME}` in it.\n"
+            f"{VENDORED} exists but is no copy of the package: no dbt_project.yml of {PACKAGE_NAME} in it.\n"
             "  Nothing was changed. Move that folder away and run again."
         )
     files = differing_files(folder, package) if folder.exists() else package_files(package)

@@ -19,7 +19,7 @@ NULL_TEXTS = ("", "~", "null", "Null", "NULL")
 
 @dataclass(frozen=True)
 class Node:
-    """One YAML node between the offsets `start` and `end`, which excludes trailing comments and blank lines."""
+    """One YAML node between the offsets `start` and `end`, without trailing comments and blank lines."""
 
     kind: Literal["scalar", "mapping", "sequence", "alias"]
     start: int
@@ -92,7 +92,7 @@ def _events(text: str, source: str) -> Iterator[Any]:
     if names.count("DocumentStartEvent") > 1:
         second = [event for event in events if type(event).__name__ == "DocumentStartEvent"][1]
         raise ConfigurationError(
-            f"{source}, line {second.start_mark.line + 1}: a second YAML document begins, and dbt reads one.\n"
+            f"{source}, line {second.start_mark.line + 1}: a second YAML document begins; dbt reads one.\n"
             "  Nothing was changed. Remove the `---` line and run again."
         )
     content = [event for event in events if type(event).__name__ not in _FRAME]

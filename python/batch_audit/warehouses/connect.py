@@ -63,6 +63,11 @@ def open_warehouse(settings: Settings, *, create: bool = False) -> Warehouse:
     return cast(Warehouse, warehouse)
 
 
+def transactions_disabled(settings: Settings) -> bool:
+    """Whether the target switches transactions off (DuckDB's `disable_transactions`)."""
+    return bool(getattr(_load_config(settings).credentials, "disable_transactions", False))
+
+
 def resolve_audit_schema(settings: Settings, config: Any) -> str:
     """The schema of the audit store: as given, else as the manifest has it, else by dbt's default rule.
 
