@@ -11,14 +11,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SQL := macros models demo
-CODE := python tests benchmarks demo
+CODE := python tests scripts benchmarks demo
 WORKERS ?= 2
 DEMO_DIR ?= demo-run
 
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test format lint bench check lock clean
+.PHONY: help setup demo test format lint bench check docs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,10 @@ check: lint test ## lint, then test
 
 bench: $(STAMP) ## Measure against bare dbt, side by side (docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(STAMP) ## Write the command reference from the commands' help
+	$(BIN)/python -m scripts.commands_reference > docs/reference/commands.md.new
+	mv docs/reference/commands.md.new docs/reference/commands.md
 
 lock: ## Solve requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv." >&2; exit 1; }
