@@ -40,7 +40,9 @@ class Block:
 
     def expected_hash(self) -> str:
         """The hash of every column but `block_hash` itself."""
-        fields = (value for name, value in zip(BLOCK.columns, astuple(self), strict=True) if name != "block_hash")
+        fields = (
+            value for name, value in zip(BLOCK.columns, astuple(self), strict=True) if name != "block_hash"
+        )
         return sha256_hex(row_text(BLOCK.name, tuple(fields)))
 
 
@@ -49,7 +51,9 @@ def next_block(previous: Block | None, segment: str, table_name: str, tree: Tree
     number = previous.block_no + 1 if previous else 1
     previous_hash = previous.block_hash if previous else FIRST_PREVIOUS_HASH
     root = tree.merkle_root
-    draft = Block(number, segment, table_name, FORMAT_VERSION, tree.leaf_count, root, previous_hash, "", sealed_at)
+    draft = Block(
+        number, segment, table_name, FORMAT_VERSION, tree.leaf_count, root, previous_hash, "", sealed_at
+    )
     return Block(**{**vars(draft), "block_hash": draft.expected_hash()})
 
 
@@ -72,9 +76,17 @@ def _block_damages(block: Block) -> Iterator[Damage]:
     if block.block_no < 1:
         yield _of(block, "block_misnumbered", "block numbers count from 1")
     if block.format_version != FORMAT_VERSION:
-        yield _of(block, "block_unknown_format", f"format_version is {block.format_version!r}, known is {FORMAT_VERSION!r}")
+        yield _of(
+            block,
+            "block_unknown_format",
+            f"format_version is {block.format_version!r}, known is {FORMAT_VERSION!r}",
+        )
     elif block.expected_hash() != block.block_hash:
-        yield _of(block, "block_edited", f"its columns hash to {block.expected_hash()}, not to its block_hash {block.block_hash}")
+        yield _of(
+            block,
+            "block_edited",
+            f"its columns hash to {block.expected_hash()}, not to its block_hash {block.block_hash}",
+        )
 
 
 def _link_damages(before: Block, after: Block) -> Iterator[Damage]:
@@ -88,7 +100,9 @@ def _link_damages(before: Block, after: Block) -> Iterator[Damage]:
 
 
 def _gap(first: int, found: Block) -> Damage:
-    numbers = f"block {first} is" if first == found.block_no - 1 else f"blocks {first} to {found.block_no - 1} are"
+    numbers = (
+        f"block {first} is" if first == found.block_no - 1 else f"blocks {first} to {found.block_no - 1} are"
+    )
     return Damage("block_missing", BLOCK.name, block_no=first, detail=f"{numbers} not there")
 
 

@@ -86,7 +86,9 @@ def _time(value: time) -> str:
 
 
 def _array(value: list[object] | tuple[object, ...]) -> str:
-    return json.dumps([canonical_text(element) for element in value], ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(
+        [canonical_text(element) for element in value], ensure_ascii=False, separators=(",", ":")
+    )
 
 
 # bool is an int and datetime is a date: the narrower type comes first.

@@ -76,7 +76,9 @@ def judge(blocks: Sequence[Block], observed: Observed) -> VerifyResult:
         log.extend(_tree_damages(block, observed.trees.get((block.table_name, block.segment), EMPTY_TREE)))
     for (table, segment), tree in observed.trees.items():
         if segment not in registered and segment not in sealed:
-            log.extend([Damage("segment_unregistered", table, segment=segment, detail=f"{tree.leaf_count} rows")])
+            log.extend(
+                [Damage("segment_unregistered", table, segment=segment, detail=f"{tree.leaf_count} rows")]
+            )
     return VerifyResult(
         coverage=_coverage(observed, len(blocks), registered - set(sealed)),
         damages=log.first(),
@@ -93,7 +95,9 @@ def _set_damages(segment: str, blocks: Sequence[Block], registered: set[str]) ->
     names = [block.table_name for block in blocks]
     if tuple(names) != _SEALED_NAMES:
         detail = f"blocks are there for {', '.join(map(str, names))}; expected {', '.join(_SEALED_NAMES)}"
-        yield Damage("block_set_incomplete", BLOCK.name, block_no=first.block_no, segment=segment, detail=detail)
+        yield Damage(
+            "block_set_incomplete", BLOCK.name, block_no=first.block_no, segment=segment, detail=detail
+        )
 
 
 def _tree_damages(block: Block, found: Tree) -> Iterator[Damage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from batch_audit.ledger.block import Tree
@@ -26,7 +26,7 @@ class Leaf(NamedTuple):
 
 @dataclass
 class Observed:
-    """The store as it was read: row counts by table, trees by (table, segment), and damages that rows show by themselves.
+    """The store as it was read: rows by table, trees by (table, segment), damages that rows show by themselves.
 
     `block_of` gives the number of the block that covers a table's rows in a segment.
     """
@@ -62,11 +62,19 @@ def number_damages(numbers: list[int]) -> Iterator[tuple[str, int, str]]:
     """What is wrong with a part's sorted numbers, which should be 1 to their count: kind, first place, detail."""
     distinct = sorted(set(numbers))
     if len(distinct) < len(numbers):
-        twice = next(number for number, after in zip(numbers, numbers[1:], strict=False) if number == after)
-        yield "seq_duplicate", twice, f"{len(numbers) - len(distinct)} rows have a number that another row has"
+        twice = next(number for number, after in pairwise(numbers) if number == after)
+        yield (
+            "seq_duplicate",
+            twice,
+            f"{len(numbers) - len(distinct)} rows have a number that another row has",
+        )
     first = next((place for place, number in enumerate(distinct, start=1) if number != place), None)
     if first is not None:
-        yield "seq_gap", first, f"row {first} is not there; {len(numbers)} rows are numbered {numbers[0]} to {numbers[-1]}"
+        yield (
+            "seq_gap",
+            first,
+            f"row {first} is not there; {len(numbers)} rows are numbered {numbers[0]} to {numbers[-1]}",
+        )
 
 
 class Committed(NamedTuple):
@@ -107,7 +115,11 @@ def take_payload_pair(observed: Observed, event: Committed | None, payload: Payl
         part=subject.part,
         seq=subject.seq,
         event_id=subject.event_id,
-        **({"event_type": event.event_type, "target": event.target, "record_id": event.record_id} if event else {}),
+        **(
+            {"event_type": event.event_type, "target": event.target, "record_id": event.record_id}
+            if event
+            else {}
+        ),
     )
 
 

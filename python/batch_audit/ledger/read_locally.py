@@ -1,4 +1,4 @@
-"""Reading the store row by row and computing everything in Python: slow, and trusts the warehouse with nothing but rows.
+"""Reading the store row by row and computing everything in Python: slow, trusts the warehouse with rows alone.
 
 It keeps a few hundred bytes for every event that committed to a payload, and one segment's leaves at a time.
 """
@@ -52,22 +52,28 @@ class _Reader:
                 self.observed.take_segment(table.name, segment, leaves)
 
     def _take(self, table: Table, row: tuple[Any, ...]) -> Leaf | None:
-        leaf = row_hash(table, row)
+        values = dict(zip(table.columns, row, strict=True))
         if table is EVENT:
-            self._take_event(dict(zip(EVENT.columns, row, strict=True)), leaf)
+            self._take_event(values)
         segment, part, seq = row[:3]
         if segment is None or part is None or seq is None:
-            event_id = row[EVENT.columns.index("event_id")] if table is EVENT else None
+            event_id = values.get("event_id")
             self.observed.note("row_unplaced", table.name, segment, part=part, seq=seq, event_id=event_id)
             return None
+        leaf = row_hash(table, row)
+        if table is EVENT and leaf != values["event_id"]:
+            place = {
+                name: values[name]
+                for name in ("part", "seq", "event_id", "event_type", "target", "record_id")
+            }
+            self.observed.note("event_edited", EVENT.name, segment, **place)
         return Leaf(part, seq, leaf)
 
-    def _take_event(self, event: dict[str, Any], leaf: str) -> None:
-        if event["event_id"] != leaf:
-            place = {name: event[name] for name in ("part", "seq", "event_id", "event_type", "target", "record_id")}
-            self.observed.note("event_edited", EVENT.name, event["segment"], **place)
+    def _take_event(self, event: dict[str, Any]) -> None:
         if event["payload_commitment"] is not None:
-            self.committed[event["event_id"]].add(Committed(**{name: event[name] for name in Committed._fields}))
+            self.committed[event["event_id"]].add(
+                Committed(**{name: event[name] for name in Committed._fields})
+            )
         if event["event_type"] == "erasure" and event["source"] is not None:
             self.erasures.add(event["source"])
         if event["event_type"] == "batch_end" and event["segment"] is not None:
@@ -114,4 +120,3 @@ def _payload(row: dict[str, Any]) -> Payload:
         row["salt"], row["old_hash"], row["record_hash"], row["old_value"], row["new_value"]
     )
     return Payload(**{name: row[name] for name in Payload._fields[:-1]}, commitment=commitment)
-

@@ -28,7 +28,13 @@ class Segment:
 
     @classmethod
     def open(
-        cls, writer: Literal["runner", "seal"], *, batch_id: str, batch_month: str, invocation_id: str | None, now_us: int
+        cls,
+        writer: Literal["runner", "seal"],
+        *,
+        batch_id: str,
+        batch_month: str,
+        invocation_id: str | None,
+        now_us: int,
     ) -> Segment:
         """A new segment of a writer that is not dbt's hooks, under a new UUID."""
         return cls(str(uuid4()), batch_id, batch_month, invocation_id, writer, now_us)

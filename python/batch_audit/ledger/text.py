@@ -38,7 +38,11 @@ def record_text(unique_id: str, values: Mapping[str, str | None]) -> str:
     `values` maps a column's name to its canonical text. Names are sorted by code points; NULLs are left out so that
     an added, still empty column changes no hash.
     """
-    named = (f"{escape(name).replace('=', '~2')}={escape(text)}" for name, text in sorted(values.items()) if text is not None)
+    named = (
+        f"{escape(name).replace('=', '~2')}={escape(text)}"
+        for name, text in sorted(values.items())
+        if text is not None
+    )
     return "|".join((FORMAT_VERSION, escape(unique_id), *named))
 
 
@@ -48,7 +52,11 @@ def record_id(key: Sequence[str | None]) -> str:
 
 
 def payload_commitment(
-    salt: str | None, old_hash: str | None, record_hash: str | None, old_value: str | None, new_value: str | None
+    salt: str | None,
+    old_hash: str | None,
+    record_hash: str | None,
+    old_value: str | None,
+    new_value: str | None,
 ) -> str:
     """The hash that an event keeps of its payload, so that the payload can be erased and the chain still verifies."""
     return sha256_hex(row_text("audit_payload", (salt, old_hash, record_hash, old_value, new_value)))

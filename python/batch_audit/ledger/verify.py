@@ -12,7 +12,9 @@ from batch_audit.ledger.read_locally import read_locally
 from batch_audit.warehouses.base import Warehouse
 
 
-def verify_store(warehouse: Warehouse, *, local: bool = False, progress: Progress | None = None) -> VerifyResult:
+def verify_store(
+    warehouse: Warehouse, *, local: bool = False, progress: Progress | None = None
+) -> VerifyResult:
     """Recompute every hash of the store and compare it with the blocks, in one snapshot of the database.
 
     `local` recomputes in Python instead of SQL; the result is the same.
