@@ -23,7 +23,6 @@ POSTGRES_SETTINGS = (
     "datestyle to 'German, DMY'",
     "intervalstyle to 'iso_8601'",
     "bytea_output to 'escape'",
-    "lc_numeric to 'C'",
 )
 
 

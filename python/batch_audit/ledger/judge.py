@@ -89,14 +89,14 @@ def judge(blocks: Sequence[Block], observed: Observed) -> VerifyResult:
 
 def _set_damages(segment: str, blocks: Sequence[Block], registered: set[str]) -> Iterator[Damage]:
     """A sealed segment has one block for each sealed table, and is registered."""
-    first = blocks[0]
     if segment not in registered:
-        yield Damage("block_without_segment", BLOCK.name, block_no=first.block_no, segment=segment)
+        yield Damage("block_without_segment", BLOCK.name, block_no=blocks[0].block_no, segment=segment)
     names = [block.table_name for block in blocks]
     if tuple(names) != _SEALED_NAMES:
         detail = f"blocks are there for {', '.join(map(str, names))}; expected {', '.join(_SEALED_NAMES)}"
+        # At the last one, after the damage to a single block that explains it.
         yield Damage(
-            "block_set_incomplete", BLOCK.name, block_no=first.block_no, segment=segment, detail=detail
+            "block_set_incomplete", BLOCK.name, block_no=blocks[-1].block_no, segment=segment, detail=detail
         )
 
 
