@@ -26,5 +26,6 @@
             ~ ")::text, 'null')"
         ) %}
     {% endfor %}
+    {% if not members %} {{ return("'{}'") }} {% endif %}
     {{ return("'{' || " ~ members | join(" || ',' || ") ~ " || '}'") }}
 {% endmacro %}
