@@ -1,6 +1,7 @@
 """The golden vectors: what every implementation of the store's format must give, to the byte."""
 
 import json
+from collections.abc import Callable
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +11,7 @@ from uuid import UUID
 from batch_audit.ledger.canonical import Float32, Interval
 
 _FOLDER = Path(__file__).resolve().parents[1] / "golden"
-_READERS = {
+_READERS: dict[str, Callable[[Any], Any]] = {
     "int": int,
     "decimal": Decimal,
     "float": float,

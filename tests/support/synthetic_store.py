@@ -1,6 +1,5 @@
 """An audit store made by Python alone: what verifying and sealing are tried on, without dbt or the macros."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +78,11 @@ class SyntheticStore:
             changed_fields='["note"]', payload_commitment=payload_commitment(*values), error_message=note,
         )  # fmt: skip
         place = {"segment": segment.segment, "part": part, "seq": seq, "event_id": event_id}
-        fields = place | {"batch_month": segment.batch_month} | dict(zip(COMMITTED, values, strict=True))
+        fields: dict[str, Any] = {
+            **place,
+            "batch_month": segment.batch_month,
+            **dict(zip(COMMITTED, values, strict=True)),
+        }
         self.add(PAYLOAD, tuple(fields.get(column) for column in PAYLOAD.columns))
         return event_id
 
@@ -170,14 +173,3 @@ def end_of_batch(store: SyntheticStore, segment: Segment) -> None:
             segment, "end", seq, "checkpoint", target=node, metadata={"kind": "node", "status": "success"}
         )
     store.add_event(segment, "end", 3, "batch_end", metadata={"status": "success", "reason": None})
-
-
-def streamed(warehouse: Warehouse, sql: str) -> Iterator[Sequence[Any]]:
-    """Rows of a query, one by one."""
-    for rows in warehouse.stream(sql):
-        yield from rows
-
-
-def as_mapping(table: Table, row: Row) -> Mapping[str, Any]:
-    """A row by column name."""
-    return dict(zip(table.columns, row, strict=True))
