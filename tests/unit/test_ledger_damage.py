@@ -1,5 +1,8 @@
 """The order of damages, and what is said of them."""
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -93,3 +96,12 @@ def test_json_repeats_the_meaning_of_each_damage() -> None:
     assert (value["verdict"], value["damage_count"], value["kinds"]) == ("failed", 1, {"seq_gap": 1})
     assert value["damages"][0]["meaning"] == MEANINGS["seq_gap"]
     assert value["head"] == {"block_no": 8, "block_hash": HEAD.block_hash}
+
+
+def test_the_reference_lists_every_kind_with_its_meaning() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "verify.md").read_text(
+        encoding="utf-8"
+    )
+    listed = re.findall(r"^\| `(\w+)` \| (.+) \|$", page, flags=re.MULTILINE)
+
+    assert listed == list(MEANINGS.items())
