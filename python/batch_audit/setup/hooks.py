@@ -135,5 +135,6 @@ def _normal(values: dict[str, Any]) -> dict[str, Any]:
         hooks = models.pop(key)
         kept = hooks if isinstance(hooks, list) else [] if hooks is None else [hooks]
         if kept:
-            models[key] = kept
+            # A literal hook at the end of a file without a line end gains one: that means nothing to SQL.
+            models[key] = [hook.rstrip() if isinstance(hook, str) else hook for hook in kept]
     return {**values, "models": models}
