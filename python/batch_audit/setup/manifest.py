@@ -14,7 +14,7 @@ from batch_audit.setup.keys import NodeData, meta
 from batch_audit.setup.packages import PACKAGE_NAME
 
 NO_CAPTURE = (None, False, "none", "off")
-_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
+_CALL = re.compile(r"([A-Za-z_]\w*(?:\s*\.\s*[A-Za-z_]\w*)*)\s*\(")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Manifest:
 
     def calls_capture(self, sql: str) -> bool:
         """Whether a hook calls one of the capture macros, itself or through a macro of the user's."""
-        called = set(_CALL.findall(sql))
+        called = {"".join(name.split()) for name in _CALL.findall(sql)}
         ours = {f"{PACKAGE_NAME}.capture", f"{PACKAGE_NAME}.capture_changes"}
         return bool(called & ours) or bool({name.rsplit(".", 1)[-1] for name in called} & self._wrappers)
 

@@ -53,27 +53,26 @@ def key_columns(context: Context) -> Iterator[Finding]:
 
 def materializations(context: Context) -> Iterator[Finding]:
     """What asks for capture is something that can be captured."""
-    manifest = context.parsed
-    tables = {str(node.get("unique_id")) for node in captured_tables(manifest)}
-    for node in manifest.captured:
+    captured = context.parsed.captured
+    tables = [str(node.get("unique_id")) for node in captured_tables(context.parsed)]
+    unknown = [node for node in captured if meta(node).get("audit_capture") not in (*NO_CAPTURE, "changes")]
+    for node in unknown:
         asked = meta(node).get("audit_capture")
-        if asked not in (*NO_CAPTURE, "changes"):
-            why = f"its audit_capture is {asked!r}, which the package does not know: the model will fail"
-            yield Finding(
-                "fail", str(node.get("name")), why, "Write `audit_capture: changes`, or `audit_capture: off`."
-            )
-        elif str(node.get("unique_id")) not in tables:
-            built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
-            why = f"asks for capture, but only table models are captured, and this is a {built}"
-            yield Finding(
-                "warn", str(node.get("name")), why, "Remove audit_capture, or materialize it as a table."
-            )
-    if len(tables) == len(manifest.captured):
-        why = (
-            "everything that asks for capture is a table model" if tables else "no model asks for capture yet"
-        )
-        remedy = "" if tables else "Add `config: {meta: {audit_capture: changes}}` to a table model."
-        yield Finding("ok", "captured models", why, remedy)
+        why = f"its audit_capture is {asked!r}, which the package does not know: the model will fail"
+        yield Finding("fail", str(node.get("name")), why, "Write `audit_capture: changes`, or `audit_capture: off`.")
+    others = [node for node in captured if node not in unknown and str(node.get("unique_id")) not in tables]
+    for node in others:
+        built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
+        why = f"asks for capture, but only table models are captured, and this is a {built}"
+        yield Finding("warn", str(node.get("name")), why, "Remove audit_capture, or materialize it as a table.")
+    if not captured:
+        remedy = "Add `config: {meta: {audit_capture: changes}}` to a table model."
+        yield Finding("ok", "captured models", "no model asks for capture yet", remedy)
+    elif not unknown and not others:
+        yield Finding("ok", "captured models", "everything that asks for capture is a table model")
+
+
+ why, remedy)
 
 
 def transactions(context: Context) -> Iterator[Finding]:
