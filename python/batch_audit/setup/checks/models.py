@@ -59,20 +59,21 @@ def materializations(context: Context) -> Iterator[Finding]:
     for node in unknown:
         asked = meta(node).get("audit_capture")
         why = f"its audit_capture is {asked!r}, which the package does not know: the model will fail"
-        yield Finding("fail", str(node.get("name")), why, "Write `audit_capture: changes`, or `audit_capture: off`.")
+        yield Finding(
+            "fail", str(node.get("name")), why, "Write `audit_capture: changes`, or `audit_capture: off`."
+        )
     others = [node for node in captured if node not in unknown and str(node.get("unique_id")) not in tables]
     for node in others:
         built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
         why = f"asks for capture, but only table models are captured, and this is a {built}"
-        yield Finding("warn", str(node.get("name")), why, "Remove audit_capture, or materialize it as a table.")
+        yield Finding(
+            "warn", str(node.get("name")), why, "Remove audit_capture, or materialize it as a table."
+        )
     if not captured:
         remedy = "Add `config: {meta: {audit_capture: changes}}` to a table model."
         yield Finding("ok", "captured models", "no model asks for capture yet", remedy)
     elif not unknown and not others:
         yield Finding("ok", "captured models", "everything that asks for capture is a table model")
-
-
- why, remedy)
 
 
 def transactions(context: Context) -> Iterator[Finding]:
