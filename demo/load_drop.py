@@ -39,7 +39,8 @@ def load_duckdb(drop: Path) -> None:
             columns = columns_of(file)
             connection.execute(before_copy(table, columns))
             connection.execute(
-                f"insert into raw.{table} select {', '.join(columns)}, ? from read_csv(?, header = true, all_varchar = true)",
+                f"insert into raw.{table} select {', '.join(columns)}, ?"
+                " from read_csv(?, header = true, all_varchar = true)",
                 [drop.name, str(file)],
             )
         connection.execute("commit")
@@ -57,7 +58,9 @@ def load_postgres(drop: Path, dsn: str) -> None:
             columns = columns_of(file)
             cursor.execute(before_copy(table, columns))
             with file.open(encoding="utf-8") as lines:
-                cursor.copy_expert(f"copy raw.{table} ({', '.join(columns)}) from stdin (format csv, header)", lines)
+                cursor.copy_expert(
+                    f"copy raw.{table} ({', '.join(columns)}) from stdin (format csv, header)", lines
+                )
             cursor.execute(f"update raw.{table} set drop_date = %s", (drop.name,))
     connection.close()
 
@@ -65,7 +68,9 @@ def load_postgres(drop: Path, dsn: str) -> None:
 def main() -> None:
     drops = PROJECT / "drops"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("drop", choices=sorted(folder.name for folder in drops.iterdir()), help="a folder of drops/")
+    parser.add_argument(
+        "drop", choices=sorted(folder.name for folder in drops.iterdir()), help="a folder of drops/"
+    )
     parser.add_argument("--postgres", metavar="DSN", help="load into PostgreSQL instead of warehouse.duckdb")
     options = parser.parse_args()
     if options.postgres:

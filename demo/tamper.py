@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import duckdb
@@ -28,7 +29,9 @@ def main() -> None:
         edited = warehouse.execute(EDIT).fetchone()
     if edited is None:
         raise SystemExit("There is no changed amount left to hide: run batch-audit demo first.")
-    print(f"Order {edited[0]}: the trail now says that only the note was changed, not the amount.")
+    sys.stdout.write(
+        f"Order {edited[0]}: the trail now says that only the note was changed, not the amount.\n"
+    )
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ A state is `{record id: {column: canonical text or None}}`; canonical text follo
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,12 +15,14 @@ from pathlib import Path
 
 Row = dict[str, str | None]
 State = dict[str, Row]
+# customers has audit_ignore: [drop_date]; its value is stored with a change, but does not make one.
+IGNORED = frozenset({"drop_date"})
 KNOWN_METHODS = {"card", "bank_transfer", "paypal", "gift_card"}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One changed record: `fields` are the columns that differ; `old` and `new` are None where there is no such state."""
+    """One changed record: `fields` are the columns that differ; `old` or `new` is None if there is no such state."""
 
     kind: str
     fields: frozenset[str]
@@ -51,6 +54,7 @@ def customers(drop: Path) -> State:
             **row,
             "email": row["email"].lower() if row["email"] else None,
             "marketing_consent": consent[row["marketing_consent"]],
+            "drop_date": drop.name,
         }
         for row in read_drop(drop, "customers")
     }
@@ -136,19 +140,36 @@ def tables(drop: Path) -> dict[str, State]:
     }
 
 
-def changes(before: State, after: State) -> dict[str, Change]:
-    """Every record that differs between two states, by record id."""
+def changes(before: State, after: State, ignored: frozenset[str] = frozenset()) -> dict[str, Change]:
+    """Every record that differs between two states in a column that counts, by record id."""
     found = {}
     for key in before.keys() | after.keys():
         old, new = before.get(key), after.get(key)
-        if old == new:
-            continue
         if old is None or new is None:
             found[key] = Change("delete" if new is None else "insert", frozenset(), old, new)
-        else:
-            fields = frozenset(column for column in old if old[column] != new[column])
+            continue
+        fields = frozenset(column for column in old if old[column] != new[column]) - ignored
+        if fields:
             found[key] = Change("update", fields, old, new)
     return found
+
+
+def escaped(text: str) -> str:
+    return text.replace("~", "~0").replace("|", "~1")
+
+
+def record_hash(node: str, row: Row | None) -> str | None:
+    """SHA-256 of the record text (docs/reference/store.md) over the columns that count."""
+    if row is None:
+        return None
+    fields = sorted((name, value) for name, value in row.items() if value is not None and name not in IGNORED)
+    text = "|".join(["v1", node, *(f"{name}={escaped(value)}" for name, value in fields)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hashes(node: str, change: Change) -> tuple[str | None, str | None]:
+    """Old and new record hash of a change."""
+    return record_hash(node, change.old), record_hash(node, change.new)
 
 
 def bad_payments(drop: Path) -> set[str]:
