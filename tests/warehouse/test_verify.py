@@ -1,10 +1,14 @@
 """What verifying says of an honest store and of attacked ones; each verdict is the same by SQL and by Python alone."""
 
+import itertools
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from batch_audit.errors import StoreMissingError
 from batch_audit.ledger.block import Block
@@ -211,3 +215,60 @@ def test_verifying_changes_nothing(store: OpenStore) -> None:
     store.verify()
 
     assert contents() == before
+
+
+CHANGES_OF_ROWS = (
+    "update {{{}}} set segment = 's-second' where {}",
+    "update {{{}}} set segment = null where {}",
+    "update {{{}}} set batch_month = '2026-02' where {}",
+    "update {{{}}} set seq = seq + 1 where {}",
+    "update {{{}}} set seq = null where {}",
+    "update {{{}}} set part = 'end' where {}",
+    "update {{{}}} set event_id = 'x' where {}",
+    "update {{{}}} set event_id = null where {}",
+    "update {{{}}} set block_no = 3 where {}",
+    "update {{{}}} set leaf_count = 1 where {}",
+    "update {{{}}} set payload_commitment = null where {}",
+    "update {{{}}} set source = event_id where {}",
+    "update {{{}}} set event_type = 'erasure' where {}",
+    "delete from {{{}}} where {}",
+    "insert into {{{0}}} select * from {{{0}}} where {1}",
+)
+ROWS = (
+    "true",
+    "seq = 1",
+    "seq = 2",
+    "segment = 's-first'",
+    "part = 'end'",
+    "batch_month = '2026-02'",
+    "block_no > 6",
+)
+
+
+def damaging_statements() -> list[str]:
+    """Every change of every selection of rows, where the table has the columns that it names."""
+    every_column = {column for table in TABLES for column in table.columns}
+    statements = []
+    for table, change, rows in itertools.product(TABLES, CHANGES_OF_ROWS, ROWS):
+        statement = change.format(table.name, rows)
+        named = set(re.findall(r"[a-z_]+", statement.rsplit("}", 1)[1])) & every_column
+        if named <= set(table.columns):
+            statements.append(statement)
+    return statements
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(statements=st.lists(st.sampled_from(damaging_statements()), min_size=1, max_size=3))
+def test_any_mixture_of_damage_is_judged_alike_by_sql_and_by_python(
+    small_store: OpenStore, statements: list[str]
+) -> None:
+    small_store.attack(*[f"delete from {{{table.name}}}" for table in TABLES])
+    ordinary_store(changes=3).write(small_store.warehouse)
+    small_store.attack(*statements)
+
+    small_store.verify()
+
+
+@pytest.fixture
+def small_store(open_store: Opener) -> OpenStore:
+    return open_store(ordinary_store(changes=3))

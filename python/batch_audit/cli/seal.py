@@ -48,7 +48,7 @@ def command(settings: Settings, *, everything: bool, older_than: int, dry_run: b
     from batch_audit.ledger.seal import SealResult, execute_plan, read_plan
     from batch_audit.warehouses import open_warehouse
 
-    age = 0 if everything else older_than
+    age = None if everything else older_than
     warehouse = open_warehouse(settings)
     try:
         if not warehouse.store_exists():

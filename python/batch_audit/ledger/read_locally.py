@@ -34,6 +34,7 @@ class _Reader:
         self.observed = observed
         self.progress = progress
         self.committed: dict[str | None, set[Committed]] = defaultdict(set)
+        self.commitments: Counter[str | None] = Counter()
         self.erasures: set[str] = set()
         counts = [f"select count(*) as n from {warehouse.table(table.name)}" for table in (*SEALED, PAYLOAD)]
         self.total = max(1, sum(warehouse.query(count)[0]["n"] for count in counts))
@@ -71,6 +72,7 @@ class _Reader:
 
     def _take_event(self, event: dict[str, Any]) -> None:
         if event["payload_commitment"] is not None:
+            self.commitments[event["event_id"]] += 1
             self.committed[event["event_id"]].add(
                 Committed(**{name: event[name] for name in Committed._fields})
             )
@@ -92,7 +94,7 @@ class _Reader:
         self._note_duplicates(copies)
         for event_id in self.committed.keys() - copies.keys():
             if event_id in self.erasures:
-                self.observed.erased += 1
+                self.observed.erased += self.commitments[event_id]
                 continue
             for event in self.committed[event_id]:
                 take_payload_pair(self.observed, event, None)

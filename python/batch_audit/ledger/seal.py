@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 
@@ -70,14 +71,14 @@ def plan_seal(
     segments: Sequence[UnsealedSegment],
     *,
     now_us: int,
-    older_than_us: int,
+    older_than_us: int | None,
 ) -> SealPlan:
     """Decide by age, because a batch that still runs looks like one that died.
 
-    Invocations are closed and segments sealed that were opened more than `older_than_us` ago; a segment whose
-    invocation has ended is sealed at any age, nobody writes to it any more.
+    Invocations are closed and segments sealed that were opened at least `older_than_us` ago (None: whenever); a
+    segment whose invocation has ended is sealed at any age, nobody writes to it any more.
     """
-    latest = now_us - older_than_us
+    latest = math.inf if older_than_us is None else now_us - older_than_us
     ripe = [segment for segment in segments if segment.ended or segment.opened_at <= latest]
     return SealPlan(
         close=tuple(invocation for invocation in invocations if invocation.opened_at <= latest),
@@ -86,7 +87,7 @@ def plan_seal(
     )
 
 
-def read_plan(warehouse: Warehouse, *, now_us: int, older_than_us: int) -> SealPlan:
+def read_plan(warehouse: Warehouse, *, now_us: int, older_than_us: int | None) -> SealPlan:
     """The plan for the store as it is."""
     invocations = [
         OpenInvocation(**row) for row in warehouse.query(store_sql.open_invocations_sql(warehouse))
@@ -96,7 +97,7 @@ def read_plan(warehouse: Warehouse, *, now_us: int, older_than_us: int) -> SealP
 
 
 def execute_plan(
-    warehouse: Warehouse, plan: SealPlan, *, now_us: int, older_than_us: int, actor: str | None
+    warehouse: Warehouse, plan: SealPlan, *, now_us: int, older_than_us: int | None, actor: str | None
 ) -> SealResult:
     """Seal and close what the plan says, in one transaction.
 
@@ -140,6 +141,7 @@ def close_invocation(
         "updates": invocation.updates,
         "deletes": invocation.deletes,
     }
+    actor = actor and warehouse.storable(actor)
     event = event_row(segment, "end", 1, "batch_end", occurred_at=now_us, actor=actor, metadata=metadata)
     warehouse.insert(SEGMENT.name, SEGMENT.columns, [segment.row()])
     warehouse.insert(EVENT.name, EVENT.columns, [event])

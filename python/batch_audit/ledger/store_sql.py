@@ -133,7 +133,7 @@ def erased_sql(warehouse: Warehouse) -> str:
     """The number of events without a payload that an erasure event names in `source`."""
     events = warehouse.table(EVENT.name)
     return f"""
-select count(distinct event_id) as erased from {events}
+select count(*) as erased from {events}
 where payload_commitment is not null
   and event_id in (select source from {events} where event_type = 'erasure' and source is not null)
   and event_id not in (select event_id from {warehouse.table(PAYLOAD.name)} where event_id is not null)"""
