@@ -18,7 +18,7 @@ DEMO_DIR ?= demo-run
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test format lint bench check docs lock clean
+.PHONY: help setup demo test format lint bench check docs compat lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: $(STAMP) ## Measure against bare dbt, side by side (docs/benchmarks.md)
 docs: $(STAMP) ## Write the command reference from the commands' help
 	$(BIN)/python -m scripts.commands_reference > docs/reference/commands.md.new
 	mv docs/reference/commands.md.new docs/reference/commands.md
+
+compat: ## Test the warehouses on dbt-core 1.10 and 1.12 (needs the registry)
+	scripts/compat
 
 lock: ## Solve requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv." >&2; exit 1; }
