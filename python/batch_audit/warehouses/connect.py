@@ -116,6 +116,7 @@ def _load_config(settings: Settings) -> Any:
     import dbt.tracking
     from dbt.config.runtime import RuntimeConfig, load_profile, load_project
     from dbt_common.context import set_invocation_context
+    from dbt_common.events.event_manager_client import cleanup_event_logger
     from dbt_common.exceptions import DbtBaseException
 
     root = str(settings.project_dir)
@@ -127,6 +128,8 @@ def _load_config(settings: Settings) -> Any:
     profiles_dir = str(settings.profiles_dir or _default_profiles_dir())
     flags = _Flags(PROFILES_DIR=profiles_dir, PROJECT_DIR=root, VERSION_CHECK=False, vars=variables)
     set_invocation_context(dict(os.environ))
+    # dbt's default logger writes to stdout, which is for our JSON alone.
+    cleanup_event_logger()
     dbt.flags.set_flags(flags)
     dbt.tracking.initialize_from_flags(False, profiles_dir)
     try:
