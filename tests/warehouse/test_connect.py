@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from batch_audit.errors import ConfigurationError, StoreMissingError, WarehouseError
 from batch_audit.settings import Settings
@@ -75,6 +76,25 @@ def test_opening_prints_nothing_and_leaves_no_files(project: Project, warehouse_
 
     assert (done.stdout, done.stderr) == ("", "")
     assert sorted(path.name for path in project.root.iterdir()) == before
+
+
+@only_duckdb
+def test_what_dbt_has_to_say_about_the_project_is_not_printed(
+    project: Project, warehouse_target: Target
+) -> None:
+    warehouse_target.query("select 1")
+    project.write(
+        "dbt_project.yml", project.read("dbt_project.yml") + "log-path: old\nmodel-path: [typing, error]\n"
+    )
+    project.write(
+        "profiles.yml", yaml.safe_dump({"shop": {"outputs": {"default": warehouse_target.output()}}})
+    )
+    code = "from batch_audit.settings import Settings as S; from batch_audit.warehouses import open_warehouse as o;"
+
+    done = project.run([sys.executable, "-c", code + "o(S.from_options()).close()"])
+
+    assert (done.stdout, done.stderr) == ("", "")
+    assert not (project.root / "logs").exists() and not (project.root / "old").exists()
 
 
 def test_it_opens_beside_another_thread_that_preloads(project: Project) -> None:
@@ -289,6 +309,20 @@ def test_a_profile_with_an_unset_variable_names_it_and_the_files(project: Projec
     assert "NOT_SET_ANYWHERE" in message
     assert f"profiles.yml looked for in: {project.root}" in message
     assert "dbt debug" in message
+
+
+@only_duckdb
+@pytest.mark.parametrize(
+    "profiles", ["shop: {target: dev, outputs: }", "shop: [dev]", "shop: {", "", "- shop"]
+)
+def test_a_profile_of_the_wrong_shape_is_no_crash(project: Project, profiles: str) -> None:
+    project.write("profiles.yml", profiles)
+
+    with pytest.raises(
+        ConfigurationError,
+        match=r"The dbt project or its profile cannot be used: .+\n.*\n  profiles.yml looked for",
+    ):
+        project.warehouse()
 
 
 @only_duckdb

@@ -117,7 +117,6 @@ def _load_config(settings: Settings) -> Any:
     from dbt.config.runtime import RuntimeConfig, load_profile, load_project
     from dbt_common.context import set_invocation_context
     from dbt_common.events.event_manager_client import cleanup_event_logger
-    from dbt_common.exceptions import DbtBaseException
 
     root = str(settings.project_dir)
     if not (settings.project_dir / "dbt_project.yml").is_file():
@@ -136,9 +135,9 @@ def _load_config(settings: Settings) -> Any:
         profile = load_profile(root, variables, settings.profile, settings.target, 1)
         project = load_project(root, False, profile, variables)
         return RuntimeConfig.from_parts(project, profile, flags)
-    except DbtBaseException as error:
+    except Exception as error:  # besides its own errors, dbt trips over profiles of an unexpected shape
         raise ConfigurationError(
-            f"The dbt profile cannot be used: {_text(error)}\n"
+            f"The dbt project or its profile cannot be used: {_text(error)}\n"
             f"  project: {root}\n  profiles.yml looked for in: {profiles_dir}\n"
             "  Check with `dbt debug`, or give --profiles-dir, --profile or --target."
         ) from error
@@ -256,4 +255,5 @@ def _target(config: Any) -> str:
 
 def _text(error: BaseException) -> str:
     """The message on one line, without dbt's indentation."""
-    return " ".join(str(getattr(error, "msg", None) or error).split())
+    message = " ".join(str(getattr(error, "msg", None) or error).split())
+    return message or type(error).__name__
