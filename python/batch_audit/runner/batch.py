@@ -1,0 +1,207 @@
+"""Runs one batch from start to end: spool, command, store, views, report."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from batch_audit import __version__
+from batch_audit.errors import BatchAuditError
+from batch_audit.runner import spool
+from batch_audit.runner.artifacts import ResultsWatch
+from batch_audit.runner.context import actor_of, ci_of, code_of, git_of, os_user
+from batch_audit.runner.dbt_options import Paths, dbt_call, paths_of, project_file, settings_of
+from batch_audit.runner.environment import Identity, for_dbt, identity
+from batch_audit.runner.evidence import Evidence
+from batch_audit.runner.facts import Outcome, Start
+from batch_audit.runner.log_files import mark
+from batch_audit.runner.process import Signals, caught_signals, processes_of, run_command, signal_name
+from batch_audit.runner.secrets import command_text, hide_known, secret_values
+from batch_audit.runner.store_writer import Written, connection_of, now_us, opened, write_left_over, write_run
+from batch_audit.runner.summary import Summary
+from batch_audit.settings import Settings
+
+INCOMPLETE = 4
+"""Exit status of a run that is fine while its evidence is not complete."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line of `batch-audit run` says beside the shared settings."""
+
+    command: tuple[str, ...]
+    job: str | None = None
+    batch_id: str | None = None
+    actor: str | None = None
+    report: bool = True
+
+
+def run_batch(settings: Settings, options: Options) -> Summary:
+    """Run the command as a batch. The summary's `exit_status` is the command's own, or 4 (see INCOMPLETE).
+
+    Raises ConfigurationError, before anything runs, if the start cannot be recorded.
+    """
+    began = time.monotonic()
+    call = dbt_call(options.command)
+    dbt_settings = settings_of(settings, call)
+    paths = paths_of(dbt_settings, call, os.environ)
+    start = start_of(dbt_settings, options, identity(options.batch_id, os.environ))
+    record = spool.begin(
+        settings.state_folder("spool"), start, connection_of(dbt_settings), mark(paths.log).as_json()
+    )
+    with caught_signals() as signals:
+        outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
+        ended = time.monotonic()
+        written, notes = _store(settings, record, outcome, evidence)
+        notes += _refresh_views(dbt_settings, written, start.batch_month)
+        report = _report(dbt_settings, start.batch_id, notes) if options.report and written.finished else None
+    return _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
+
+
+def start_of(settings: Settings, options: Options, joins: Identity | None) -> Start:
+    """Who runs what, on which code, where and when."""
+    environment = os.environ
+    ci = ci_of(environment)
+    actor = actor_of(options.actor, ci, os_user())
+    git = code_of(git_of(settings.project_dir), ci)
+    started_at = now_us()
+    month = _month(settings, joins) or datetime.fromtimestamp(started_at / 1_000_000, UTC).strftime("%Y-%m")
+    project = project_file(settings.project_dir).get("name")
+    return Start(
+        joins.batch_id if joins else str(uuid4()), month, joins is not None, started_at, actor.name, actor.source,
+        options.job, command_text(options.command, secret_values(environment)),
+        None if project is None else str(project), str(settings.project_dir), git.commit,
+        git.branch, git.dirty, ci.provider if ci else None,
+        ci.run_url if ci else None, socket.gethostname(), os.getpid(), __version__,
+    )  # fmt: skip
+
+
+def _month(settings: Settings, joins: Identity | None) -> str | None:
+    """The month of a batch that is joined: as its environment says, else as the store has it; None if nobody knows."""
+    if joins is None or joins.month:
+        return joins.month if joins else None
+    try:
+        with opened(settings) as warehouse:
+            if not warehouse.store_exists():
+                return None
+            found = warehouse.query(
+                f"select min(batch_month) as month from {warehouse.table('audit_segment')}"
+                f" where batch_id = {warehouse.literal(joins.batch_id)}"
+            )
+    except BatchAuditError:
+        return None
+    return found[0]["month"] or None
+
+
+def _run(
+    settings: Settings, dbt_settings: Settings, options: Options, start: Start, paths: Paths, signals: Signals
+) -> tuple[Outcome, Evidence]:
+    """The command itself, and what it left on disk. Slow imports happen beside it."""
+    log_mark = mark(paths.log)
+    watch = ResultsWatch(paths.run_results)
+    watch.start()
+    threading.Thread(target=_preload, args=(dbt_settings,), daemon=True).start()
+    status, refused = run_command(options.command, for_dbt(start, settings, os.environ), signals)
+    signals.finish()
+    secrets = secret_values(os.environ)
+    evidence = Evidence(
+        start.batch_id,
+        start.started_at,
+        log_mark,
+        paths.manifest,
+        watch.finish(),
+        lambda text: hide_known(text, secrets),
+    )
+    notes = (refused,) if refused else evidence.notes()
+    outcome = Outcome(status, now_us(), signal_name(status), processes_of(start.batch_id), notes=notes)
+    return outcome, evidence
+
+
+def _preload(settings: Settings) -> None:
+    import rich.console
+    import rich.markup  # noqa: F401
+
+    import batch_audit.ledger.seal
+    import batch_audit.runner.finish  # noqa: F401
+    from batch_audit.warehouses import preload
+
+    preload(settings)
+
+
+def _store(
+    settings: Settings, record: spool.Record, outcome: Outcome, evidence: Evidence
+) -> tuple[Written, list[str]]:
+    """Bring earlier runs and this one into the store; the facts of one that went wrong go to the spool first."""
+    notes: list[str] = []
+    seen = evidence.ids()
+    if outcome.status != 0 or outcome.late:
+        record.outcome = replace(outcome, invocations=evidence.invocations(seen))
+        record.save()
+    earlier, rejected = spool.left_over(record.path.parent)
+    notes += [
+        f"a spool record could not be read ({item.reason}); it is set aside as {item.path}"
+        for item in rejected
+    ]
+    notes += write_left_over(settings, earlier)
+    written = write_run(settings, record, outcome, seen, evidence.invocations)
+    if written.finished is None and record.outcome is None:
+        record.outcome = replace(outcome, invocations=evidence.invocations(seen))
+        record.save()
+    return written, notes + written.notes
+
+
+def _refresh_views(settings: Settings, written: Written, month: str) -> list[str]:
+    """Build the package's views when they are missing or of another version; never fails the batch."""
+    from batch_audit.runner.views import build_views
+    from batch_audit.setup.views import built_version, this_version
+
+    if written.finished is None or not written.finished.plan.hooks_wrote:
+        return []
+    try:
+        with opened(settings) as warehouse:
+            if built_version(warehouse) == this_version():
+                return []
+    except BatchAuditError:
+        return []
+    problem = build_views(settings, month)
+    return [f"the package's views could not be built, so there are no reports: {problem}"] if problem else []
+
+
+def _report(settings: Settings, batch_id: str, notes: list[str]) -> str | None:
+    """The path of the batch's report; what went wrong is a note, because the batch itself is on record."""
+    try:
+        from batch_audit.reports.batch import write_batch_report
+
+        with opened(settings) as warehouse:
+            path: Path = write_batch_report(warehouse, batch_id, settings.state_folder("reports"))
+    except Exception as error:  # the report must never cost the batch anything
+        notes.append(
+            f"no report was written: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        )
+        return None
+    return str(path)
+
+
+def _summary(
+    record: spool.Record, outcome: Outcome, written: Written, report: str | None, notes: list[str], duration_s: float,
+    audit_s: float,
+) -> Summary:  # fmt: skip
+    finished = written.finished
+    open_reasons = tuple(dict.fromkeys(finished.plan.left_open.values())) if finished else ()
+    status = outcome.status or 0
+    summary = Summary(
+        record.start.batch_id, status, status, round(duration_s, 3), round(audit_s, 3),
+        finished.tally if finished else None, written.problem if finished is None else None,
+        None if finished and finished.plan.settled else str(record.path), open_reasons, report, tuple(notes),
+    )  # fmt: skip
+    return (
+        replace(summary, exit_status=INCOMPLETE)
+        if status == 0 and summary.status == "incomplete"
+        else summary
+    )
