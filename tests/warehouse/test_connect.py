@@ -83,9 +83,7 @@ def test_what_dbt_has_to_say_about_the_project_is_not_printed(
     project: Project, warehouse_target: Target
 ) -> None:
     warehouse_target.query("select 1")
-    project.write(
-        "dbt_project.yml", project.read("dbt_project.yml") + "log-path: old\nmodel-path: [typing, error]\n"
-    )
+    project.write("dbt_project.yml", project.read("dbt_project.yml") + "log-path: old\n")
     project.write(
         "profiles.yml", yaml.safe_dump({"shop": {"outputs": {"default": warehouse_target.output()}}})
     )
