@@ -223,4 +223,8 @@ def read_outcome(folder: Path) -> Outcome:
         rows = {what: warehouse.query(sql.format(**names)) for what, sql in _QUERIES.items()}
     finally:
         warehouse.close()
-    return Outcome(folder, batches, rows["changes"], rows["rejected"], rows["failures"], rows["sealed"][0])
+    # A report's name begins with the time of its batch.
+    reports = sorted((folder / ".batch_audit" / "reports").glob("*.html"))
+    return Outcome(
+        folder, batches, rows["changes"], rows["rejected"], rows["failures"], rows["sealed"][0], reports
+    )
