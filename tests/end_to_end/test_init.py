@@ -93,6 +93,10 @@ def test_a_dry_run_prints_a_diff_that_git_can_apply_and_changes_nothing(plain: P
     assert files_of(plain) == before
     assert "would create audit_packages/batch_audit/" in done.stderr
 
+    told = json.loads(plain.batch_audit("init", "--dry-run", "--format", "json").stdout)
+    assert told["diff"] == done.stdout
+    assert told["changes"][-1] == "edit .gitignore"
+
     diff = plain.root.parent / "change.diff"
     diff.write_text(done.stdout, encoding="utf-8")
     subprocess.run(["git", "apply", "../change.diff"], cwd=plain.root, check=True)

@@ -329,7 +329,7 @@ def test_what_cannot_be_captured_is_said(tmp_path: Path) -> None:
         for f in models.materializations(context(tmp_path, model(), model("v", materialized="view"), seed))
     }
     assert {name: finding.verdict for name, finding in found.items()} == {"v": "warn", "countries": "warn"}
-    assert "this is a view" in found["v"].why
+    assert "of the kind view" in found["v"].why
 
 
 def test_an_unknown_kind_of_capture_is_a_failure(tmp_path: Path) -> None:

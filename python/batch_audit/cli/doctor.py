@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 _STYLES: dict["Verdict", str] = {"ok": "green", "warn": "yellow", "fail": "bold red", "not checked": "cyan"}
 _WORDS: dict["Verdict", str] = {
     "ok": "ok",
-    "warn": "warnings",
-    "fail": "failures",
+    "warn": "warned",
+    "fail": "failed",
     "not checked": "not checked",
 }
 _INDENT = 13
+# A project may have hundreds of models whose key is fine; JSON has them all.
+_MOST_OK = 10
 
 
 @click.command()
@@ -53,8 +55,10 @@ def command(settings: Settings) -> None:
             }
         )
     else:
-        for line in _lines(findings):
-            console.print(line, soft_wrap=True)
+        # --quiet asks for errors only, and a failure is one.
+        shown = [finding for finding in findings if finding.verdict == "fail"] if settings.quiet else findings
+        for line in _lines(shown):
+            people(replace(settings, quiet=False)).print(line, soft_wrap=True)
     summary = ", ".join(f"{counts[verdict]} {word}" for verdict, word in _WORDS.items() if counts[verdict])
     console.print(f"{settings.project_dir}: {summary}", markup=False, soft_wrap=True)
     if counts["fail"]:
@@ -66,10 +70,18 @@ def _lines(findings: Sequence["Finding"]) -> list["Text"]:
     from rich.text import Text
 
     lines = []
+    seen: Counter[tuple[str, str]] = Counter()
     for finding in findings:
+        seen[finding.check, finding.verdict] += 1
+        if finding.verdict == "ok" and seen[finding.check, "ok"] > _MOST_OK:
+            continue
         verdict = f"{finding.verdict:<{_INDENT}}"
         why = finding.why.replace("\n", "\n" + " " * _INDENT)
         lines.append(Text.assemble((verdict, _STYLES[finding.verdict]), (finding.object, "bold"), f": {why}"))
         if finding.remedy:
             lines.append(Text(f"{' ' * _INDENT}→ {finding.remedy}"))
+    more = {check: count - _MOST_OK for (check, verdict), count in seen.items() if verdict == "ok"}
+    for check, count in more.items():
+        if count > 0:
+            lines.append(Text.assemble((f"{'ok':<{_INDENT}}", _STYLES["ok"]), f"{check}: {count} more"))
     return lines

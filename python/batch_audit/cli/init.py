@@ -1,9 +1,14 @@
 """`batch-audit init`: set up auditing in a dbt project."""
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from batch_audit.cli import common_options, people
+from batch_audit.cli import common_options, machines, people
 from batch_audit.settings import Settings
+
+if TYPE_CHECKING:
+    from batch_audit.setup.plan import Plan
 
 
 @click.command()
@@ -28,24 +33,33 @@ def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
 
     console = people(settings)
     plan = make_plan(settings.project_dir, package_dir())
-    if dry_run:
-        click.echo(unified_diff(plan), nl=False)
+    outcome: dict[str, Any] = {
+        "project_dir": settings.project_dir,
+        "changes": plan.summary(),
+        "dry_run": dry_run,
+        "built": False,
+    }
     for line in plan.summary():
         console.print(("would " if dry_run else "") + line, markup=False, soft_wrap=True)
     if dry_run:
-        return
-    apply_plan(plan)
-    if not no_build and (plan or not views_are_current(settings)):
-        build_views(settings, console)
-    elif not plan:
-        console.print("Nothing to do: the project is set up.", markup=False)
-        return
-    console.print(_next_step(no_build), markup=False, soft_wrap=True)
+        outcome["diff"] = unified_diff(plan)
+        if settings.format == "text":
+            click.echo(outcome["diff"], nl=False)
+    else:
+        apply_plan(plan)
+        if not no_build and (plan or not views_are_current(settings)):
+            build_views(settings, console)
+            outcome["built"] = True
+        console.print(_next_step(plan, outcome["built"]), markup=False, soft_wrap=True)
+    if settings.format == "json":
+        machines(outcome)
 
 
-def _next_step(no_build: bool) -> str:
+def _next_step(plan: "Plan", built: bool) -> str:
     """What a person does after the set-up."""
-    install = "  dbt deps                              install the package\n" if no_build else ""
+    if not plan and not built:
+        return "Nothing to do: the project is set up."
+    install = "" if built else "  dbt deps                              install the package\n"
     return (
         "Next:\n"
         f"{install}"

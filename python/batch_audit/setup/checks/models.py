@@ -62,13 +62,14 @@ def materializations(context: Context) -> Iterator[Finding]:
         yield Finding(
             "fail", str(node.get("name")), why, "Write `audit_capture: changes`, or `audit_capture: off`."
         )
-    others = [node for node in captured if node not in unknown and str(node.get("unique_id")) not in tables]
-    for node in others:
-        built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
-        why = f"asks for capture, but only table models are captured, and this is a {built}"
-        yield Finding(
-            "warn", str(node.get("name")), why, "Remove audit_capture, or materialize it as a table."
-        )
+    others: dict[str, list[str]] = {}
+    for node in captured:
+        if node not in unknown and str(node.get("unique_id")) not in tables:
+            built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
+            others.setdefault(str(built), []).append(str(node.get("name")))
+    for built, names in others.items():
+        why = f"asks for capture, but only table models are captured, and this is of the kind {built}"
+        yield Finding("warn", some(names), why, "Remove audit_capture, or materialize it as a table.")
     if not captured:
         remedy = "Add `config: {meta: {audit_capture: changes}}` to a table model."
         yield Finding("ok", "captured models", "no model asks for capture yet", remedy)
