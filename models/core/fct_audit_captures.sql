@@ -22,6 +22,7 @@ select
     cast({{ batch_audit.json_text("metadata", "inserts") }} as bigint) as records_inserted,
     cast({{ batch_audit.json_text("metadata", "updates") }} as bigint) as records_updated,
     cast({{ batch_audit.json_text("metadata", "deletes") }} as bigint) as records_deleted,
-    {{ batch_audit.json_text("metadata", "fingerprint") }} as fingerprint
+    {{ batch_audit.json_text("metadata", "fingerprint") }} as fingerprint,
+    {{ batch_audit.json_text("metadata", "note") }} as note
 from {{ ref("stg_audit_events") }}
 where event_type = 'checkpoint' and kind = 'capture'

@@ -39,6 +39,7 @@ select
     writes.record_id,
     writes.change_type,
     {{ batch_audit.json_list_text("writes.changed_fields") }} as changed_fields,
+    writes.changed_fields as changed_fields_json,
     payloads.old_hash,
     payloads.record_hash as new_hash,
     payloads.old_value as old_values,

@@ -7,7 +7,7 @@ select
     events.invocation_id,
     events.occurred_at as found_at,
     events.source as test_id,
-    {{ batch_audit.node_name("events.source") }} as test_name,
+    {{ batch_audit.test_name("events.source") }} as test_name,
     events.target as node_id,
     {{ batch_audit.node_name("events.target") }} as node_name,
     events.record_id,

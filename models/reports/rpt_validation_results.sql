@@ -39,7 +39,7 @@ select
     tests.invocation_id,
     tests.test_id,
     coalesce(
-        {{ batch_audit.json_text("tests.metadata", "name") }}, {{ batch_audit.node_name("tests.test_id") }}
+        {{ batch_audit.json_text("tests.metadata", "name") }}, {{ batch_audit.test_name("tests.test_id") }}
     ) as test_name,
     tests.node_id,
     {{ batch_audit.node_name("tests.node_id") }} as node_name,
