@@ -59,8 +59,10 @@ def run_batch(settings: Settings, options: Options) -> Summary:
         outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
         ended = time.monotonic()
         written, notes = _store(settings, record, outcome, evidence)
-        notes += _refresh_views(dbt_settings, written, start.batch_month)
-        report = _report(dbt_settings, start.batch_id, notes) if options.report and written.finished else None
+        notes += _refresh_views(written, start.batch_month)
+        report = (
+            _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
+        )
     return _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
 
 
@@ -156,7 +158,7 @@ def _store(
     return written, notes + written.notes
 
 
-def _refresh_views(settings: Settings, written: Written, month: str) -> list[str]:
+def _refresh_views(written: Written, month: str) -> list[str]:
     """Build the package's views when they are missing or of another version; never fails the batch."""
     from batch_audit.runner.views import build_views
     from batch_audit.setup.views import built_version, this_version
@@ -164,12 +166,12 @@ def _refresh_views(settings: Settings, written: Written, month: str) -> list[str
     if written.finished is None or not written.finished.plan.hooks_wrote:
         return []
     try:
-        with opened(settings) as warehouse:
+        with opened(written.settings) as warehouse:
             if built_version(warehouse) == this_version():
                 return []
     except BatchAuditError:
         return []
-    problem = build_views(settings, month)
+    problem = build_views(written.settings, month)
     return [f"the package's views could not be built, so there are no reports: {problem}"] if problem else []
 
 

@@ -102,7 +102,7 @@ def vars_text(text: str, values: Sequence[str] = ()) -> str:
         return HIDDEN if variables else text
     hidden = without_secrets(variables)
     shown = text if hidden == variables else json.dumps(hidden, ensure_ascii=False, default=str)
-    return hide(shown, values)
+    return hide(shown, values) if hidden == variables else hide_known(shown, values)
 
 
 def without_secrets(value: Any) -> Any:

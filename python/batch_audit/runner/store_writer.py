@@ -23,8 +23,12 @@ Tell = Callable[[Collection[str]], tuple[Invocation, ...]]
 
 @dataclass
 class Written:
-    """How it went: what was done for the run, why not if it could not be, and remarks for people."""
+    """How it went: what was done for the run, why not if it could not be, and remarks for people.
 
+    `settings` are those that reached the store.
+    """
+
+    settings: Settings
     finished: Finished | None = None
     problem: str | None = None
     notes: list[str] = field(default_factory=list)
@@ -38,12 +42,12 @@ def write_run(
     A command line may name a profile or a target that does not exist; the project's own default is then taken,
     because a run with a wrong profile must be on record, too.
     """
-    written = Written()
+    written = Written(settings)
     candidates = [_connection(settings, record), settings]
     for number, candidate in enumerate(candidates):
         try:
             written.finished = _write_once(candidate, record, outcome, seen, tell, written.notes)
-            written.problem = None
+            written.problem, written.settings = None, candidate
             break
         except ConfigurationError as error:
             written.problem = written.problem or str(error)
