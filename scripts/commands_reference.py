@@ -39,7 +39,8 @@ def beneath(group: click.Group, context: click.Context) -> str:
 
 def reference() -> str:
     """The whole page."""
-    context = click.Context(cli, info_name="batch-audit", terminal_width=100, max_content_width=100)
+    settings = cli.context_settings | {"terminal_width": 100, "max_content_width": 100}
+    context = click.Context(cli, info_name="batch-audit", **settings)
     return _HEAD + beneath(cli, context)
 
 

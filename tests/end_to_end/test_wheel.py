@@ -125,7 +125,8 @@ def test_init_run_and_verify_work_from_the_wheel(environment: Path, tmp_path: Pa
     run([command, "run", "--", "dbt", "build"], project.root, variables)
     proof = json.loads(run([command, "verify", "--format", "json"], project.root, variables))
 
-    assert proof["verified"] is True
+    assert (proof["verdict"], proof["damages"]) == ("ok", [])
+    assert (proof["coverage"]["blocks"], proof["coverage"]["payloads"]) == (8, 1)
     changes = project.audit(
         "select change_type, record_id, changed_fields from {audit}.audit_event where event_type = 'record_write'"
     )

@@ -53,7 +53,9 @@ def public(file: Path) -> list[Macro]:
 def documented(folder: Path) -> dict[str, Any]:
     """Entries of the folder's `_….yml` files by macro name; dbt itself refuses two entries for one macro."""
     files = sorted(folder.glob("_*.yml"))
-    entries = [entry for file in files for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["macros"]]
+    entries = [
+        entry for file in files for entry in yaml.safe_load(file.read_text(encoding="utf-8"))["macros"]
+    ]
     return {entry["name"]: entry for entry in entries}
 
 
