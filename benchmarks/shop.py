@@ -105,13 +105,11 @@ select
 }
 
 CONFIG = {
-    "models": {
-        "shop": {
-            "staging": {"+materialized": "view"},
-            "intermediate": {"+materialized": "view"},
-            "tables": {"+materialized": "table"},
-            "marts": {"+materialized": "table"},
-        }
+    "shop": {
+        "staging": {"+materialized": "view"},
+        "intermediate": {"+materialized": "view"},
+        "tables": {"+materialized": "table"},
+        "marts": {"+materialized": "table"},
     }
 }
 
@@ -170,4 +168,8 @@ def _model(
     name: str, key: str, tests: list[object] | list[str], columns: list[dict[str, object]] | None = None
 ) -> dict[str, object]:
     described = {"name": key, "description": f"Identifies a row of {name}.", "data_tests": tests}
-    return {"name": name, "description": f"{name}, one row per {key}.", "columns": [described, *(columns or [])]}
+    return {
+        "name": name,
+        "description": f"{name}, one row per {key}.",
+        "columns": [described, *(columns or [])],
+    }

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])
 def test_the_package_parses_without_a_warning(make_project: Callable[..., Project], target: str) -> None:
     project = make_project(installed=False, hook=False)
-    folders = [option for name in ("target", "log") for option in (f"--{name}-path", os.fspath(project.root / name))]
+    folders = [
+        option for name in ("target", "log") for option in (f"--{name}-path", os.fspath(project.root / name))
+    ]
 
     done = project.dbt(
         "--warn-error", "parse", "--no-partial-parse", *folders, "--project-dir", os.fspath(CHECKOUT),

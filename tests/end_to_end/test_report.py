@@ -28,8 +28,12 @@ def notes(rows: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_batch_is_reported_as_a_page_and_as_json(make_project: Callable[..., Project], tmp_path: Path) -> None:
-    project = make_project(files={"models/notes.yml": YML, "models/notes.sql": notes("(1, 'fine'), (2, 'fine')")})
+def test_a_batch_is_reported_as_a_page_and_as_json(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project(
+        files={"models/notes.yml": YML, "models/notes.sql": notes("(1, 'fine'), (2, 'fine')")}
+    )
     refused = project.batch_audit("report", "batch", check=False)
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     project.dbt("build")
@@ -45,7 +49,10 @@ def test_a_batch_is_reported_as_a_page_and_as_json(make_project: Callable[..., P
 
     told = json.loads(project.batch_audit("report", "batch", "--format", "json").stdout)
     assert told["batch"]["status"] == "error" and told["batch"]["sealed"] is True
-    assert [(row["record_id"], row["change_type"]) for row in told["changes"]] == [("2", "delete"), ("3", "insert")]
+    assert [(row["record_id"], row["change_type"]) for row in told["changes"]] == [
+        ("2", "delete"),
+        ("3", "insert"),
+    ]
     assert json.loads(told["changes"][1]["new_values"])["body"] == HOSTILE
     assert [(row["test_name"], row["failures"]) for row in told["tests"] if not row["passed"]] == [
         ("accepted_values_notes_body__fine", 1)
