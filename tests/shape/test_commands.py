@@ -1,6 +1,6 @@
 """Every command explains itself, is in the reference, and answers at once."""
 
-import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
