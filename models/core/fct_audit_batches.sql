@@ -23,8 +23,7 @@ with
         group by segments.batch_id, segments.batch_month
     ),
 
-    -- Several invocations: a batch that still runs says so; then what is known least wins, then what went
-    -- worst.
+    -- Several invocations: a batch that still runs says so; then the worst wins, as in Python (statuses.py).
     weighed as (
         select
             *,
@@ -34,9 +33,9 @@ with
                 then 1
                 when 'incomplete'
                 then 2
-                when 'interrupted'
-                then 3
                 when 'error'
+                then 3
+                when 'interrupted'
                 then 4
                 when 'success'
                 then 5
