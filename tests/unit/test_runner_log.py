@@ -64,6 +64,10 @@ def test_two_processes_in_one_log_are_not_told_apart() -> None:
     assert narrate(parts[0]).nodes == ()
 
 
+def test_a_log_without_a_run_tells_nothing() -> None:
+    assert read_log(b"", MIDNIGHT) == read_log(b"a stray line\n", MIDNIGHT) == []
+
+
 def test_json_says_the_same_as_text() -> None:
     def line(message: str, thread: str = "MainThread") -> str:
         info = {"invocation_id": FIRST, "ts": "2025-11-24T00:00:01.000000Z", "level": "info", "msg": message}

@@ -58,7 +58,7 @@ def run_batch(settings: Settings, options: Options) -> Summary:
     with caught_signals() as signals:
         outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
         ended = time.monotonic()
-        written, notes = _store(settings, record, outcome, evidence)
+        written, notes = _stored(settings, record, outcome, evidence)
         notes += _refresh_views(written, start.batch_month)
         report = (
             _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
@@ -134,6 +134,17 @@ def _preload(settings: Settings) -> None:
     from batch_audit.warehouses import preload
 
     preload(settings)
+
+
+def _stored(
+    settings: Settings, record: spool.Record, outcome: Outcome, evidence: Evidence
+) -> tuple[Written, list[str]]:
+    """Like `_store`; what nobody foresaw leaves the record in the spool and the command its own exit status."""
+    try:
+        return _store(settings, record, outcome, evidence)
+    except (KeyboardInterrupt, Exception) as error:
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Written(settings, problem=f"the audit was not finished: {reason}"), []
 
 
 def _store(

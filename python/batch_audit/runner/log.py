@@ -65,7 +65,7 @@ def _is_json(content: bytes) -> bool:
 
 def _read_text(content: bytes, started_at: int) -> list[LogSlice]:
     headers = list(_HEADER.finditer(content))
-    ends = [*(header.start() for header in headers[1:]), len(content)]
+    ends = [*(header.start() for header in headers), len(content)][1:]
     slices = []
     clock = _Clock(started_at)
     for header, end in zip(headers, ends, strict=True):
