@@ -7,6 +7,7 @@
 #}
 {% macro capture_changes(key=none, ignore=none) %}
     {% if not execute or not batch_audit.is_audited() %} {{ return("") }}{% endif %}
+    {% if batch_audit._is_recorded() %} {{ return("") }}{% endif %}
     {% set problem = batch_audit._capture_problem() %}
     {% if problem %} {{ return(batch_audit.not_captured_sql(problem)) }}{% endif %}
 
@@ -37,5 +38,42 @@
             )
         }}
     {% endif %}
+    {% if batch_audit._capture_hooks("pre-hook") %}
+        {{
+            return(
+                "its capture stands in a pre-hook, before there is anything to compare; make it a post-hook"
+            )
+        }}
+    {% endif %}
+    {% if batch_audit._capture_hooks("post-hook") | rejectattr("transaction") | list %}
+        {{
+            return(
+                "its capture hook runs after the model's transaction (transaction: false), when the previous table is gone"
+            )
+        }}
+    {% endif %}
     {{ return(batch_audit.capture_obstacle(this)) }}
+{% endmacro %}
+
+{# Hooks add up over folders and the model itself, so one model may have several that capture: the first one does. #}
+{% macro _is_recorded() %}
+    {% set hooks = batch_audit._capture_hooks("pre-hook") + batch_audit._capture_hooks("post-hook") %}
+    {% if hooks | length < 2 %} {{ return(false) }}{% endif %}
+    {% set found = run_query(
+        "select count(*) from "
+        ~ batch_audit.store_relation("audit_event")
+        ~ " where segment = "
+        ~ batch_audit.text_literal(batch_audit.run_context()["segment"])
+        ~ " and part = "
+        ~ batch_audit.text_literal(model.unique_id)
+    ).rows[0][0] %}
+    {{ return(found > 0) }}
+{% endmacro %}
+
+{% macro _capture_hooks(kind) %}
+    {% set hooks = [] %}
+    {% for hook in model.config.get(kind) or [] if "batch_audit.capture" in hook["sql"] %}
+        {% do hooks.append({"transaction": hook["transaction"]}) %}
+    {% endfor %}
+    {{ return(hooks) }}
 {% endmacro %}

@@ -1,8 +1,8 @@
 {#
   What a capture of the model that runs is going to do, as a mapping: before and after (relations; before is none for a
-  first build), key (columns), key_rule, ignored, columns (mappings of name, before, after: the types or none, loose,
-  compared), capture_no, checked (true when the last capture used the same key, so that the previous relation's keys
-  are known to be unique), or problem and remedy. Only reads.
+  first build), why_first (why there is none although a table was there), key (columns), key_rule, ignored, columns
+  (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous relation if the last capture found their keys, by the same
+  columns, to be unique; else none), or problem and remedy. Only reads.
 #}
 {% macro capture_plan(key=none, ignore=none) %}
     {% set record_key = batch_audit.record_key(model, key) %}
@@ -57,6 +57,11 @@
         return(
             {
                 "before": none if unmatched else before,
+                "why_first": (
+                    "the previous table had no column " ~ unmatched[0]["name"]
+                    if unmatched and before is not none
+                    else none
+                ),
                 "after": this,
                 "key": key_names,
                 "key_rule": record_key["rule"],
@@ -64,7 +69,11 @@
                 "columns": columns,
                 "described": after,
                 "capture_no": (last.get("capture_no") or 0) + 1,
-                "checked": last.get("key") == key_names,
+                "rows_checked": (
+                    last.get("rows_after")
+                    if last.get("unbroken") and last.get("key") == key_names
+                    else none
+                ),
                 "problem": none,
             }
         )

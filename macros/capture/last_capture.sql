@@ -1,14 +1,26 @@
-{# What the last committed capture of a node says of itself (its metadata), or an empty mapping. #}
+{#
+  What the last committed capture of a node says of itself (its metadata), or an empty mapping. `unbroken` is added: true
+  when no later build is known to have passed without a capture, so that what the capture checked still holds.
+#}
 {% macro last_capture(unique_id) %}
     {% set node = batch_audit.text_literal(unique_id) %}
+    {% set events = batch_audit.store_relation("audit_event") %}
+    {% set number = "cast(" ~ (batch_audit.json_text("c.metadata", "capture_no") | trim) ~ " as bigint)" %}
     {% set rows = run_query(
-        "select metadata from "
-        ~ batch_audit.store_relation("audit_event")
-        ~ " where target = "
+        "select c.metadata, exists (select 1 from "
+        ~ events
+        ~ " as n where n.target = "
         ~ node
-        ~ " and part = "
+        ~ " and n.record_id is null and n.event_type = 'not_captured' and n.occurred_at >= c.occurred_at) as broken from "
+        ~ events
+        ~ " as c where c.target = "
         ~ node
-        ~ " and event_type = 'checkpoint' and record_id is null order by occurred_at desc limit 1"
+        ~ " and c.part = "
+        ~ node
+        ~ " and c.event_type = 'checkpoint' and c.record_id is null order by "
+        ~ number
+        ~ " desc limit 1"
     ).rows %}
-    {{ return(fromjson(rows[0][0], {}) if rows | length else {}) }}
+    {% if not rows | length %} {{ return({}) }}{% endif %}
+    {{ return(dict(fromjson(rows[0][0], {}), unbroken=not rows[0][1])) }}
 {% endmacro %}

@@ -42,15 +42,18 @@
     {% if row["null_keys"] %} {{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
     {% set paired_after = found["rows_after"] - found["inserts"] %}
     {% set paired_before = found["rows_before"] - found["deletes"] %}
-    {% if row["repeated"] or paired_after != paired_before or not plan["checked"] %}
+    {% set repeated = row["repeated"] or paired_after != paired_before %}
+    {# Repeated keys on both sides can agree in their counts, unless the previous side is known to be free of them. #}
+    {% if repeated or found["rows_before"] != plan["rows_checked"] %}
         {% set duplicates = batch_audit.duplicate_key_problem(plan) %}
         {% if duplicates %} {{ return(duplicates) }}{% endif %}
-        {% if row["repeated"] or paired_after != paired_before %}
-            {# Only the previous table repeats keys: its records cannot be told apart, so history starts with this build. #}
-            {% do run_query("drop table batch_audit_diff") %}
-            {% do plan.update({"before": none, "why_first": "the previous table repeated keys"}) %}
-            {{ return(batch_audit.measure_first_build(plan)) }}
-        {% endif %}
+    {% endif %}
+    {% if repeated or row["null_keys_before"] %}
+        {# Only the previous table's key is bad: its records cannot be told apart, so history starts with this build. #}
+        {% do run_query("drop table batch_audit_diff") %}
+        {% set bad = "repeated keys" if repeated else "had NULL in its key" %}
+        {% do plan.update({"before": none, "why_first": "the previous table " ~ bad}) %}
+        {{ return(batch_audit.measure_first_build(plan)) }}
     {% endif %}
     {{ return(found) }}
 {% endmacro %}

@@ -31,7 +31,7 @@
             "updates": found["updates"],
             "deletes": found["deletes"],
             "fingerprint": found["fingerprint"],
-            "note": plan.get("why_first"),
+            "note": plan["why_first"],
         },
     ) %}
     {% do summary.update({"target": model.unique_id}) %}
