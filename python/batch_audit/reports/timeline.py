@@ -35,9 +35,9 @@ class Span:
         began, ended = row["started_at"], row["ended_at"]
         if began is None or ended is None:
             return None
-        left = max(0.0, (began - self.start).total_seconds() / self.seconds * 100)
+        left = min(100 - _MIN_WIDTH, max(0.0, (began - self.start).total_seconds() / self.seconds * 100))
         width = max(_MIN_WIDTH, (ended - began).total_seconds() / self.seconds * 100)
-        return Bar(round(min(left, 100 - _MIN_WIDTH), 2), round(min(width, 100 - left), 2), outcome, title)
+        return Bar(round(left, 2), round(min(width, 100 - left), 2), outcome, title)
 
     def ticks(self, wanted: int = 4) -> list[tuple[float, float]]:
         """Round moments on the axis: (seconds, percent), at most about `wanted` after zero."""
