@@ -55,8 +55,8 @@
             )
         }}
     {% elif type in ["blob", "bytea", "binary", "varbinary"] %} {{ return("lower(hex(" ~ x ~ "))") }}
-    {% elif type == "json" %} {{ return("cast(json(" ~ x ~ ") as text)") }}
     {% endif %}
+    {# JSON is text here and stays as it is: DuckDB's json() would rewrite numbers and lose their digits. #}
     {{ return("cast(" ~ x ~ " as text)") }}
 {% endmacro %}
 
