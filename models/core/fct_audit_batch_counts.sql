@@ -13,7 +13,10 @@ with
                 when kind in ('node', 'test')
                 then
                     case
-                        when {{ batch_audit.json_text("metadata", "resource_type") }} in ('test', 'unit_test')
+                        when
+                            kind = 'test'
+                            or {{ batch_audit.json_text("metadata", "resource_type") }}
+                            in ('test', 'unit_test')
                         then 'test '
                         else 'node '
                     end
