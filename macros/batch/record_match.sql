@@ -36,18 +36,20 @@
         {{ return({"record_id": in_row | join(" || '|' || "), "join": "", "matched": "key"}) }}
     {% endif %}
 
-    {% set same = [] %}
+    {# dbt quotes the name of a column with `quote: true`, and people write it quoted in their YAML. #}
+    {% set tested = test.column_name or "" %}
+    {% if tested.startswith('"') and tested.endswith('"') %}
+        {% set tested = tested[1:-1] | replace('""', '"') %}
+    {% endif %}
+    {% set compared, same = [], [] %}
     {% for name, column in returned.items() %}
         {# dbt's own tests call the tested column by these names in what they return. #}
         {% set renamed = name in ["unique_field", "value_field", "from_field"] and name not in known %}
-        {% set meant = batch_audit.fold_name(test.column_name or "") if renamed else name %}
+        {% set meant = batch_audit.fold_name(tested) if renamed else name %}
         {% if meant in known %}
-            {% do same.append(
-                "f."
-                ~ column["alias"]
-                ~ " is not distinct from "
-                ~ batch_audit._matched_text(known[meant])
-            ) %}
+            {% set matched = "same_" ~ loop.index0 %}
+            {% do compared.append(batch_audit._matched_text(known[meant]) ~ " as " ~ matched) %}
+            {% do same.append("f." ~ column["alias"] ~ " is not distinct from m." ~ matched) %}
         {% endif %}
     {% endfor %}
     {% if not same or in_relation | length < key | length %} {{ return(unknown) }}{% endif %}
@@ -56,7 +58,8 @@
             {
                 "record_id": "f.batch_audit_record_id",
                 "matched": "value",
-                "join": " left join (select m.*, " ~ in_relation
+                "join": " left join (select " ~ compared
+                | join(", ") ~ ", " ~ in_relation
                 | join(" || '|' || ")
                 ~ " as batch_audit_record_id from "
                 ~ relation

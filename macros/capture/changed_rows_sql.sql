@@ -4,6 +4,7 @@
 #}
 {% macro changed_rows_sql(plan) %}
     {% set selected, differs, same_key = [], [], [] %}
+    {% set present = batch_audit._unused_name(plan) %}
     {% for column in plan["columns"] %}
         {% set before = batch_audit._side(column, "b") %}
         {% set after = batch_audit._side(column, "a") %}
@@ -19,19 +20,18 @@
     {% endfor %}
     select
         case
-            when b.batch_audit_present is null
+            when b.{{ present }} is null
             then 'insert'
-            when a.batch_audit_present is null
+            when a.{{ present }} is null
             then 'delete'
             else 'update'
         end as change_type,
         {{ selected | join(",\n        ") }}
-    from (select 1 as batch_audit_present, t.* from {{ plan["before"] }} as t) as b
+    from (select 1 as {{ present }}, t.* from {{ plan["before"] }} as t) as b
     full outer join
-        (select 1 as batch_audit_present, t.* from {{ plan["after"] }} as t) as a
-        on {{ same_key | join(" and ") }}
+        (select 1 as {{ present }}, t.* from {{ plan["after"] }} as t) as a on {{ same_key | join(" and ") }}
     where
-        b.batch_audit_present is null or a.batch_audit_present is null
+        b.{{ present }} is null or a.{{ present }} is null
         {% for difference in differs %} or {{ difference }} {% endfor %}
 {% endmacro %}
 
@@ -42,4 +42,15 @@
     {% set name = column["before_name"] if alias == "b" else column["name"] %}
     {% set sql = alias ~ "." ~ batch_audit.quoted_name(name) %}
     {{ return({"sql": sql, "text": batch_audit.canonical_text(sql, type)}) }}
+{% endmacro %}
+
+{# A name that no column of either relation has, to tell a missing row from a row of NULLs. #}
+{% macro _unused_name(plan) %}
+    {% set names = [] %}
+    {% for column in plan["columns"] %} {% do names.append(column["name"] | lower) %} {% endfor %}
+    {% set free = [] %}
+    {% for number in range(names | length + 1) if "batch_audit_present_" ~ number not in names %}
+        {% do free.append("batch_audit_present_" ~ number) %}
+    {% endfor %}
+    {{ return(free[0]) }}
 {% endmacro %}

@@ -55,6 +55,9 @@
             )
         }}
     {% elif type in ["blob", "bytea", "binary", "varbinary"] %} {{ return("lower(hex(" ~ x ~ "))") }}
+    {% elif type == "varchar" %}
+        {# A column may have a collation, which no catalogue shows: to NOCASE, 'a' and 'A' are the same. #}
+        {{ return("(" ~ x ~ " collate c)") }}
     {% endif %}
     {# JSON is text here and stays as it is: DuckDB's json() would rewrite numbers and lose their digits. #}
     {{ return("cast(" ~ x ~ " as text)") }}

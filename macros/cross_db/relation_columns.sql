@@ -11,7 +11,7 @@
 {% endmacro %}
 
 {% macro duckdb__relation_columns(relation) %}
-    {% set exact = "^(u?(tiny|small|big|huge)?int(eger)?|decimal.*|float|double|varchar|enum.*|boolean|date|time|timestamp.*|uuid|blob)$" %}
+    {% set exact = "^(u?(tiny|small|big|huge)?int(eger)?|decimal.*|float|double|enum.*|boolean|date|time|timestamp.*|uuid|blob)$" %}
     {% set columns = [] %}
     {% for row in run_query("select column_name, column_type from (describe " ~ relation ~ ")").rows %}
         {% do columns.append(
