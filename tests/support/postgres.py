@@ -14,6 +14,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
 EXISTING_SERVER = "BATCH_AUDIT_TEST_POSTGRES"
+_PREFIX = "batch-audit-run-"
 _RUN_FOLDER = "BATCH_AUDIT_TEST_RUN_FOLDER"
 _CONFIGURATION = """
 fsync = off
@@ -30,9 +31,24 @@ def lead_run() -> Path:
 
     A Unix socket's path may have about 100 characters, so it does not lie in pytest's own temporary folder.
     """
-    folder = Path(tempfile.mkdtemp(prefix="batch-audit-"))
+    for stale in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if _is_deserted(stale):
+            end_run(stale)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / "leader").write_text(str(os.getpid()), encoding="utf-8")
     os.environ[_RUN_FOLDER] = str(folder)
     return folder
+
+
+def _is_deserted(folder: Path) -> bool:
+    """Whether the process that led this run is gone without having ended it, as after a kill."""
+    try:
+        os.kill(int((folder / "leader").read_text(encoding="utf-8")), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def end_run(folder: Path) -> None:

@@ -160,6 +160,17 @@ def test_a_stream_in_a_transaction_sees_its_rows(warehouse: Warehouse) -> None:
         assert list(warehouse.stream(f"select n from {warehouse.table('sample')}")) == [[(1,)]]
 
 
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_streams_of_one_transaction_can_be_read_side_by_side(warehouse: Warehouse) -> None:
+    with warehouse.transaction():
+        sides = (
+            warehouse.stream(f"select n from generate_series({n}, {n + 9}) as g(n)", 5) for n in (1, 101)
+        )
+        pairs = list(zip(*sides, strict=True))
+
+    assert [(left[0], right[0]) for left, right in pairs] == [((1,), (101,)), ((6,), (106,))]
+
+
 def test_an_abandoned_stream_does_not_keep_the_warehouse_busy(warehouse: Warehouse) -> None:
     stream = warehouse.stream("select n from generate_series(1, 100000) as g(n)", size=10)
     next(stream)
@@ -215,6 +226,20 @@ def test_a_snapshot_reads_one_state_only(warehouse: Warehouse, warehouse_target:
 
     warehouse.insert("sample", COLUMNS, [(3, "writing is allowed again")])
     assert {1, 3} <= {n for n, _ in stored(warehouse)}
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_a_connection_lost_in_a_transaction_is_the_error_that_is_reported(
+    warehouse: Warehouse, warehouse_target: Target
+) -> None:
+    backend = warehouse.query("select pg_backend_pid() as pid")[0]["pid"]
+    with pytest.raises(WarehouseError, match=r"(terminating|closed the) connection"), warehouse.transaction():
+        warehouse.insert("sample", COLUMNS, [(1, "lost")])
+        warehouse_target.query(f"select pg_terminate_backend({backend}, 5000)")
+        warehouse.insert("sample", COLUMNS, [(2, "lost")])
+
+    assert warehouse_target.query('select * from "shop_audit"."sample"') == []
+    warehouse.close()
 
 
 def test_transactions_do_not_nest(warehouse: Warehouse) -> None:

@@ -57,10 +57,8 @@ def open_warehouse(settings: Settings, *, create: bool = False) -> Warehouse:
     if config.credentials.type == "duckdb":
         _prepare_duckdb(config, settings.project_dir, create)
     audit_schema = resolve_audit_schema(settings, config)
-    with _connection_errors(config):
-        open_handle, release = _adapter_handles(config)
-        warehouse = warehouse_class(open_handle, release, config.credentials.database, audit_schema)
-    return cast(Warehouse, warehouse)
+    open_handle, release = _adapter_handles(config)
+    return cast(Warehouse, warehouse_class(open_handle, release, config.credentials.database, audit_schema))
 
 
 def transactions_disabled(settings: Settings) -> bool:
@@ -197,7 +195,8 @@ def _adapter_handles(config: Any) -> tuple[Callable[[], Any], Callable[[], None]
 
     def open_handle() -> Any:
         connection = Connection(type=credentials.type, name="batch_audit", credentials=credentials)
-        return adapter.connections.open(connection).handle
+        with _connection_errors(config):
+            return adapter.connections.open(connection).handle
 
     return open_handle, adapter.cleanup_connections
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import io
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
@@ -30,6 +31,7 @@ class PostgresWarehouse:
         self._handle = _prepared(open_handle())
         self._in_transaction = False
         self._closed = False
+        self._cursor_names = itertools.count()
 
     def table(self, name: str) -> str:
         return ".".join(quote_identifier(part) for part in (self.audit_schema, name))
@@ -52,7 +54,7 @@ class PostgresWarehouse:
             if handle is not self._handle:
                 handle.autocommit = False
             with _errors(sql):
-                cursor = handle.cursor(name="batch_audit_stream")
+                cursor = handle.cursor(name=f"batch_audit_{next(self._cursor_names)}")
                 cursor.execute(sql)
                 rows = cursor.fetchmany(size)
             while rows:
@@ -85,8 +87,7 @@ class PostgresWarehouse:
             with _errors("commit"):
                 self._handle.commit()
         except BaseException:
-            if not self._handle.closed:
-                self._handle.rollback()
+            self._roll_back()
             raise
         finally:
             self._in_transaction = False
@@ -141,6 +142,13 @@ class PostgresWarehouse:
             self._closed = True
             self._handle.close()
             self._release()
+
+    def _roll_back(self) -> None:
+        import psycopg2
+
+        # A lost connection has rolled back by itself, and the first error is the one to report.
+        with suppress(psycopg2.Error):
+            self._handle.rollback()
 
 
 class _CopySource:
