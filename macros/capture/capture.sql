@@ -3,8 +3,13 @@
   for it (`audit_capture: changes`), and does nothing for the others.
 #}
 {% macro capture() %}
-    {% if not execute or not batch_audit.is_audited() %} {{ return("") }}{% endif %}
-    {% if not batch_audit.asks_for_capture(model) %} {{ return("") }}{% endif %}
+    {# First and without calling a macro: this runs for every model, and dbt makes a module of each macro that it calls. #}
+    {% if not execute or not (model.config.get("meta") or {}).get("audit_capture") %}
+        {{ return("") }}
+    {% endif %}
+    {% if not batch_audit.is_audited() or not batch_audit.asks_for_capture(model) %}
+        {{ return("") }}
+    {% endif %}
     {# A line in the model itself is more specific; capturing twice would store everything twice. #}
     {% for hook in model.config.get("post-hook") or [] %}
         {% if "capture_changes" in hook["sql"] %} {{ return("") }}{% endif %}
