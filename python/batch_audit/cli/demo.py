@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 _TRY_NEXT = (
     ("batch-audit status", "the health of the audit itself"),
     ("python tamper.py; batch-audit verify", "change the trail, and see it found"),
-    ("batch-audit run -- dbt build", "a batch in which nothing changes"),
+    ("batch-audit run -- dbt build", "the same drop again: no record changes, the test still fails"),
 )
 
 
@@ -62,7 +61,7 @@ def _run_steps(console: Console, folder: Path) -> None:
     from batch_audit.demonstration import Step, run_steps, steps
 
     columns = BarColumn(20), TextColumn("{task.description}"), TimeElapsedColumn()
-    console.print(f"[bold]The demo[/bold] in {folder}\n", soft_wrap=True)
+    console.print(f"[bold]The demo[/bold] in {_shown(folder)}\n", soft_wrap=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=len(steps()))
 
@@ -71,9 +70,7 @@ def _run_steps(console: Console, folder: Path) -> None:
 
         def ended(step: Step, seconds: float) -> None:
             bar.advance(task)
-            console.print(
-                f"  {step.title:<33} [cyan]{step}[/cyan]  [dim]{seconds:.1f} s[/dim]", soft_wrap=True
-            )
+            console.print(f"  {seconds:5.1f} s  {step.title:<33} [cyan]{step}[/cyan]", soft_wrap=True)
 
         run_steps(folder, started, ended)
 
@@ -82,19 +79,31 @@ def _tell(console: Console, outcome: Outcome, seconds: float) -> None:
     """What happened, what was caught, what to open, what to try next."""
     from batch_audit.demonstration import LOG
 
-    last, folder = outcome.batches[-1], os.path.relpath(outcome.folder)
-    console.print(f"\n[bold]What happened[/bold] in the second batch, which ended as {last['status']}:")
+    last, folder = outcome.batches[-1], _shown(outcome.folder)
+    console.print(
+        f"\n[bold]What happened[/bold] in the second batch, which ended with status {last['status']}:"
+    )
     console.print(_changes(outcome))
     console.print("\n[bold]What was caught[/bold]")
     for line in _caught(outcome):
-        console.print(f"  {line}", soft_wrap=True)
+        console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print("\n[bold]Open[/bold]")
     for report in outcome.reports:
-        console.print(f"  {os.path.relpath(report)}", soft_wrap=True)
-    console.print(f"\n[bold]Try next[/bold], after `cd {folder}`")
+        console.print(f"  {_shown(report)}", soft_wrap=True)
+    console.print(
+        "\n[bold]Try next[/bold]" + (f", after `cd {folder}`" if outcome.folder != Path.cwd() else "")
+    )
     for line, why in _TRY_NEXT:
         console.print(f"  [cyan]{line:<38}[/cyan] {why}", soft_wrap=True)
-    console.print(f"\n[dim]{seconds:.0f} s. What the commands said: {Path(folder) / LOG}[/dim]")
+    console.print(f"\n[dim]{seconds:.0f} s. What the commands said: {_shown(outcome.folder / LOG)}[/dim]")
+
+
+def _shown(path: Path) -> str:
+    """A path as a person in the working directory would type it."""
+    from rich.markup import escape
+
+    here = Path.cwd()
+    return escape(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _changes(outcome: Outcome) -> Table:
@@ -116,7 +125,7 @@ def _caught(outcome: Outcome) -> list[str]:
     lines = [
         f"Test {test} failed on {len(ids)} {node}: {', '.join(ids)}" for (test, node), ids in by_test.items()
     ]
-    reasons = ", ".join(f"{row['records']} {row['reason']}" for row in outcome.rejected)
+    reasons = ", ".join(f"{row['reason']} ({row['records']})" for row in outcome.rejected)
     lines.append(f"Orders newly rejected: {reasons}")
     lines.append(
         f"Verified: {outcome.sealed['records']} rows of the trail, sealed in {outcome.sealed['blocks']} blocks, "
