@@ -88,7 +88,7 @@ def _read(warehouse: Warehouse, last: int) -> dict[str, Any]:
 
 def _status(marks: list[dict[str, Any]]) -> str:
     """The worst status of a batch's invocations; `running` while one of them has no end."""
-    from batch_audit.reports.statuses import worst
+    from batch_audit.statuses import worst
 
     started = {mark["invocation_id"] for mark in marks if mark["event_type"] == "batch_start"}
     ends = [mark for mark in marks if mark["event_type"] == "batch_end"]

@@ -9,6 +9,7 @@ from typing import Any
 from batch_audit.ledger.store_sql import in_segments
 from batch_audit.runner.fill import Counts
 from batch_audit.runner.plan import StoredSegment, StoreState
+from batch_audit.statuses import BY_SEVERITY
 from batch_audit.warehouses.base import Warehouse
 
 
@@ -82,8 +83,6 @@ def read_tally(warehouse: Warehouse, batch_id: str) -> dict[str, Any]:
     }
 
 
-# What is known least wins, then what went worst: the order of the view fct_audit_batches.
-_SEVERITY = ("incomplete", "interrupted", "error", "success", "nothing_selected")
 _SUMMED = (
     "nodes", "ok", "errors", "skipped", "tests_passed", "tests_failed", "tests_warned", "tests_errored", "inserts",
     "updates", "deletes",
@@ -98,7 +97,7 @@ def summed(ends: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _severity(status: object) -> int:
-    return _SEVERITY.index(str(status)) if status in _SEVERITY else 0
+    return BY_SEVERITY.index(str(status)) if status in BY_SEVERITY else 0
 
 
 def _status(metadata: str | None) -> str:
