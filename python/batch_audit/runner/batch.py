@@ -21,7 +21,7 @@ from batch_audit.runner.environment import Identity, for_dbt, identity
 from batch_audit.runner.evidence import Evidence
 from batch_audit.runner.facts import Outcome, Start
 from batch_audit.runner.log_files import mark
-from batch_audit.runner.process import Signals, caught_signals, processes_of, run_command, signal_name
+from batch_audit.runner.process import Signals, caught_signals, late_processes, run_command, signal_name
 from batch_audit.runner.secrets import command_text, hide_known, secret_values
 from batch_audit.runner.store_writer import Written, connection_of, now_us, opened, write_left_over, write_run
 from batch_audit.runner.summary import Summary
@@ -121,7 +121,7 @@ def _run(
         lambda text: hide_known(text, secrets),
     )
     notes = (refused,) if refused else evidence.notes()
-    outcome = Outcome(status, now_us(), signal_name(status), processes_of(start.batch_id), notes=notes)
+    outcome = Outcome(status, now_us(), signal_name(status), late_processes(start.batch_id), notes=notes)
     return outcome, evidence
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,6 +99,20 @@ def signal_name(status: int) -> str | None:
         return signal.Signals(status - 128).name if status > 128 else None
     except ValueError:
         return None
+
+
+def late_processes(batch_id: str, patience: float = 2.0) -> tuple[int, ...]:
+    """Processes of the batch that still live after up to `patience` seconds.
+
+    A killed dbt leaves helpers of its own behind (Python's resource tracker) that end by themselves at once and
+    write nothing; what lives longer may still write.
+    """
+    deadline = time.monotonic() + patience
+    found = processes_of(batch_id)
+    while found and time.monotonic() < deadline:
+        time.sleep(0.05)
+        found = processes_of(batch_id)
+    return found
 
 
 def processes_of(batch_id: str, proc: Path = Path("/proc")) -> tuple[int, ...]:
