@@ -14,6 +14,7 @@
         "inserts": 0,
         "updates": 0,
         "deletes": 0,
+        "reason": none,
     } %}
     {% set node_counter = {
         "success": "ok",

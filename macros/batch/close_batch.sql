@@ -12,17 +12,26 @@
         {% do failing_rows.append(batch_audit.failing_rows_sql(run, result)) %}
     {% endfor %}
     {% set events = batch_audit.result_events(run, results, captured) %}
-    {% set end = batch_audit.event_fields(
-        run,
-        "end",
-        events | length + 1,
-        "batch_end",
-        metadata=batch_audit.batch_totals(results, captured),
-    ) %}
-    {% do events.append(end) %}
+    {% set totals = batch_audit.batch_totals(results, captured) %}
+    {% if not failing_rows %} {% do totals.update({"record_errors": 0}) %} {% endif %}
+    {% set end = batch_audit.event_fields(run, "end", events | length + 1, "batch_end", metadata=totals) %}
     {{ batch_audit.begin_sql() }}
     {{ failing_rows | join("") }}
-    {{ batch_audit.insert_events_sql(events) }}
+    {% if failing_rows %}
+        {# Only the warehouse knows how many rows the tests' queries give. #}
+        {% set errors %}
+            ',"record_errors":' || (
+                select count(*)
+                from {{ batch_audit.store_relation("audit_event") }}
+                where
+                    segment = {{ batch_audit.text_literal(run["segment"]) }}
+                    and event_type = 'record_error'
+            )
+        {% endset %}
+        {{ batch_audit.insert_events_sql(events) }}
+        {{ batch_audit.insert_events_sql([end], errors) }}
+    {% else %} {{ batch_audit.insert_events_sql(events + [end]) }}
+    {% endif %}
     {{ batch_audit.seal_sql(run["segment"]) }}
     commit
     ;

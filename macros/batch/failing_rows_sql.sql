@@ -1,11 +1,14 @@
 {#
   The statements that record the failing rows of a test as record_error events, at most batch_audit_max_test_rows of
-  them, with the record's key where the tested node has one (see record_match).
+  them and no more than the test's own limit, with the record's key where the tested node has one (see record_match), else
+  with the reason why it is not known.
 #}
 {% macro failing_rows_sql(run, result) %}
     {% set test = result.node %}
-    {% if test.resource_type | string != "test" or not test.compiled_code %} {{ return("") }}{% endif %}
-    {% set cap = batch_audit.setting("batch_audit_max_test_rows") | int %}
+    {% set cap = batch_audit._failing_rows_cap(test) %}
+    {% if test.resource_type | string != "test" or not test.compiled_code or cap < 1 %}
+        {{ return("") }}
+    {% endif %}
     {% set columns = batch_audit._failing_columns(test) %}
     {% set match = batch_audit.record_match(test, columns) %}
     {% set tested = batch_audit.tested_node(test) %}
@@ -19,12 +22,14 @@
         {% do values.append((column["name"], "f." ~ column["alias"])) %}
     {% endfor %}
     {# A row found by its values may stand for many records, so equal rows are taken once before the join. #}
+    {# One row more than is kept shows whether there are more. #}
     {% set failing %}
         select {{ "distinct" if match["matched"] == "value" }} {{ texts | join(", ") }}
         from ({{ test.compiled_code }}
         ) as failing({{ columns | map(attribute="alias") | join(", ") }})
-        limit {{ cap }}
+        limit {{ cap + 1 }}
     {% endset %}
+    {% set unmatched = {"matched": "none", "reason": match["reason"]} %}
     {% set recorded %}
         select
             {{ batch_audit.recorded_columns(run, "record_error", test.unique_id, batch_audit.now_microseconds()) }},
@@ -34,20 +39,38 @@
             {{ match["record_id"] }} as record_id,
             cast(null as text) as change_type,
             cast(null as text) as changed_fields,
-            {{ batch_audit.text_literal('{"matched":"' ~ match["matched"] ~ '"}') }} as metadata,
+            {% if match["matched"] == "none" %} {{ batch_audit.text_literal(tojson(unmatched)[:-1]) }}
+            {% else %}
+                case
+                    when {{ match["record_id"] }} is null
+                    then {{ batch_audit.text_literal(tojson(unmatched)[:-1]) }}
+                    else {{ batch_audit.text_literal('{"matched":"' ~ match["matched"] ~ '"') }}
+                end
+            {% endif %}
+            || case when more then ',"rows_capped":true}' else '}' end as metadata,
             cast(null as text) as old_hash,
             cast(null as text) as record_hash,
             cast(null as text) as old_value,
             {{ batch_audit.json_object_text(values) }} as new_value
         from (
-            select f.* {{ ", m.batch_audit_record_id" if match["join"] }}
-            from batch_audit_failing as f {{ match["join"] }}
+            select f.*, count(*) over () > {{ cap }} as more
+            from (
+                select f.* {{ ", m.batch_audit_record_id" if match["join"] }}
+                from batch_audit_failing as f {{ match["join"] }}
+                limit {{ cap + 1 }}
+            ) as f
             limit {{ cap }}
         ) as f
     {% endset %}
     {{ batch_audit.temp_table_sql("batch_audit_failing", failing) }}
     {{ batch_audit.insert_recorded_sql(recorded) }}
     drop table batch_audit_failing;
+{% endmacro %}
+
+{# How many failing rows of a test are recorded at most. #}
+{% macro _failing_rows_cap(test) %}
+    {% set cap = batch_audit.setting("batch_audit_max_test_rows") | int %}
+    {{ return([cap, test.config.limit | int] | min if test.config.limit else cap) }}
 {% endmacro %}
 
 {#

@@ -1,19 +1,25 @@
 {#
   How a failing row of a test (alias f, canonical texts) leads to a record of the tested node, as a mapping of record_id
-  (SQL), join (SQL) and matched: `key` when the row brings the key, `value` when the records with the row's values are
-  meant (not_null, unique, accepted_values and relationships return only a value), else `none`.
+  (SQL), join (SQL), matched and reason: matched is `key` when the row brings the key, `value` when the records with the
+  row's values are meant (not_null, unique, accepted_values and relationships return only a value), else `none`. The
+  reason is why a row without a record_id has none.
 #}
 {% macro record_match(test, columns) %}
     {% set unknown = {"record_id": "cast(null as text)", "join": "", "matched": "none"} %}
-    {% set node = graph.nodes.get(batch_audit.tested_node(test)) %}
+    {% set tested = batch_audit.tested_node(test) %}
+    {% set node = graph.nodes.get(tested) %}
     {% if not node or node.resource_type not in ["model", "seed", "snapshot"] %}
-        {{ return(unknown) }}
+        {% set what = "a " ~ tested.split(".")[0] ~ ", which has no record key" if tested else "no model" %}
+        {{ return(dict(unknown, reason="the test is about " ~ what)) }}
     {% endif %}
     {% set relation = load_cached_relation(
         api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
     ) %}
     {% set key = batch_audit.record_key(node)["columns"] %}
-    {% if not key or relation is none %} {{ return(unknown) }}{% endif %}
+    {% if not key or relation is none %}
+        {% set lacks = "record key" if not key else "relation in the warehouse" %}
+        {{ return(dict(unknown, reason=node.name ~ " has no " ~ lacks)) }}
+    {% endif %}
 
     {% set returned, known = {}, {} %}
     {% for column in columns %}
@@ -33,7 +39,16 @@
         {% endif %}
     {% endfor %}
     {% if in_row | length == key | length %}
-        {{ return({"record_id": in_row | join(" || '|' || "), "join": "", "matched": "key"}) }}
+        {{
+            return(
+                {
+                    "record_id": in_row | join(" || '|' || "),
+                    "join": "",
+                    "matched": "key",
+                    "reason": none,
+                }
+            )
+        }}
     {% endif %}
 
     {# dbt quotes the name of a column with `quote: true`, and people write it quoted in their YAML. #}
@@ -52,17 +67,36 @@
             {% do same.append("f." ~ column["alias"] ~ " is not distinct from m." ~ matched) %}
         {% endif %}
     {% endfor %}
-    {% if not same or in_relation | length < key | length %} {{ return(unknown) }}{% endif %}
+    {% set problem = (
+        "the key of " ~ node.name ~ " (" ~ key
+        | join(", ") ~ ") names columns that it does not have"
+        if in_relation | length < key | length
+        else (
+            "the test returns neither the key of " ~ node.name ~ " (" ~ key
+            | join(", ") ~ ") nor any of its columns"
+            if not same
+            else none
+        )
+    ) %}
+    {# Records that the test's own `where` leaves out have not failed, although they may have the same values. #}
+    {% set where = test.config.where %}
+    {% if where and ("(select * from " ~ relation ~ " where " ~ where ~ ")") not in test.compiled_code %}
+        {% set problem = (
+            "the project rewrites the test's where, so it is not known which records were tested"
+        ) %}
+    {% endif %}
+    {% if problem %} {{ return(dict(unknown, reason=problem)) }}{% endif %}
     {{
         return(
             {
                 "record_id": "f.batch_audit_record_id",
                 "matched": "value",
+                "reason": "no record of " ~ node.name ~ " has these values",
                 "join": " left join (select " ~ compared
                 | join(", ") ~ ", " ~ in_relation
                 | join(" || '|' || ")
                 ~ " as batch_audit_record_id from "
-                ~ relation
+                ~ ("(select * from " ~ relation ~ " where " ~ where ~ ")" if where else relation)
                 ~ " as m) as m on "
                 ~ same
                 | join(" and "),

@@ -6,13 +6,17 @@
     {% set node = result.node %}
     {% set fields = batch_audit.result_fields("test", result) %}
     {% set status = fields["status"] %}
+    {% set cap = batch_audit._failing_rows_cap(node) %}
+    {% set counts_rows = node.config.fail_calc | default("count(*)") == "count(*)" %}
     {% do fields.update(
         {
             "failures": result.failures,
-            "severity": node.config.severity | default(none),
+            "severity": (node.config.severity | default(none)) and node.config.severity | lower,
             "column_name": node.column_name | default(none),
-            "rows_capped": (result.failures or 0)
-            > batch_audit.setting("batch_audit_max_test_rows") | int,
+            "limit": node.config.limit | default(none),
+            "fail_calc": node.config.fail_calc | default(none),
+            "rows_capped": (result.failures or 0) > cap and counts_rows,
+            "rows_reason": batch_audit._no_rows_reason(node, status, cap),
         }
     ) %}
     {% set event_type = {"pass": "validation_pass", "skipped": "checkpoint"}.get(status, "validation_fail") %}
@@ -26,4 +30,15 @@
         else {"target": batch_audit.tested_node(node), "source": node.unique_id}
     ) %}
     {{ return(event) }}
+{% endmacro %}
+
+{# Why no failing row of a test can be recorded; none when its rows can be, or when it has none. #}
+{% macro _no_rows_reason(test, status, cap) %}
+    {% if status == "pass" %} {{ return(none) }}
+    {% elif status not in ["fail", "warn"] %} {{ return("the test was not evaluated") }}
+    {% elif test.resource_type | string != "test" %}
+        {{ return("a unit test has no rows of the warehouse: the message shows what differs") }}
+    {% elif cap < 1 %} {{ return("batch_audit_max_test_rows is " ~ cap) }}
+    {% endif %}
+    {{ return(none) }}
 {% endmacro %}

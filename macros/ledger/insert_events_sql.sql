@@ -1,8 +1,9 @@
 {#
   Inserts events that carry no payload. An event may bring raw_code and compiled_code: the warehouse hashes them (dbt
-  offers only MD5) and adds raw_checksum and compiled_checksum to the metadata.
+  offers only MD5) and adds raw_checksum and compiled_checksum to the metadata. An event without code gets
+  `tail`, SQL text of the further members of its metadata: `',"name":' || (select …)`.
 #}
-{% macro insert_events_sql(events) %}
+{% macro insert_events_sql(events, tail=none) %}
     {% if not events %} {{ return("") }}{% endif %}
     {% set columns = batch_audit.store_columns("audit_event") | join(", ") %}
     {% set given = batch_audit.store_columns("audit_event") | reject("in", ["event_id", "metadata"]) | list %}
@@ -15,7 +16,8 @@
     {{ given | join(", ") }},
                 case
                     when raw_code is null and compiled_code is null
-                    then metadata
+                    then
+    {{ "left(metadata, length(metadata) - 1) || " ~ tail ~ " || '}'" if tail else "metadata" }}
                     else
                         left(metadata, length(metadata) - 1)
                         || ',"raw_checksum":'

@@ -12,6 +12,7 @@ select
     {{ batch_audit.node_name("events.target") }} as node_name,
     events.record_id,
     {{ batch_audit.json_text("events.metadata", "matched") }} as matched,
+    {{ batch_audit.json_text("events.metadata", "reason") }} as reason,
     payloads.new_value as row_values,
     payloads.event_id is null as values_erased,
     events.error_message

@@ -26,7 +26,13 @@ with
     ),
 
     recorded as (
-        select batch_id, batch_month, invocation_id, source, count(*) as rows_recorded
+        select
+            batch_id,
+            batch_month,
+            invocation_id,
+            source,
+            count(*) as rows_recorded,
+            max({{ batch_audit.json_text("metadata", "rows_capped") }}) as rows_capped
         from {{ ref("stg_audit_events") }}
         where event_type = 'record_error'
         group by batch_id, batch_month, invocation_id, source
@@ -50,8 +56,23 @@ select
     cast({{ batch_audit.json_text("tests.metadata", "failures") }} as bigint) as failures,
     coalesce(recorded.rows_recorded, 0) as rows_recorded,
     coalesce(
-        cast({{ batch_audit.json_text("tests.metadata", "rows_capped") }} as boolean), false
+        recorded.rows_capped = 'true',
+        cast({{ batch_audit.json_text("tests.metadata", "rows_capped") }} as boolean),
+        false
     ) as rows_capped,
+    case
+        when tests.event_type = 'validation_pass' or recorded.rows_recorded > 0
+        then null
+        else
+            coalesce(
+                {{ batch_audit.json_text("tests.metadata", "rows_reason") }},
+                case
+                    when tests.event_type = 'checkpoint'
+                    then 'the test was not evaluated'
+                    else 'no row came back when the query of the test was run again for the record'
+                end
+            )
+    end as rows_reason,
     {{ batch_audit.metadata_time("tests.metadata", "started_at") }} as started_at,
     {{ batch_audit.metadata_time("tests.metadata", "completed_at") }} as ended_at,
     cast(tests.execution_us / 1000000.0 as numeric(18, 6)) as duration_s,

@@ -169,7 +169,7 @@ def _described(node: Node, described: Mapping[str, Any]) -> Node:
         compiled_checksum=node.compiled_checksum or text_checksum(described.get("compiled_code")),
         tested=_tested_node(described),
         column_name=described.get("column_name"),
-        severity=config.get("severity"),
+        severity=str(config["severity"]).lower() if config.get("severity") else None,
         asks_capture=meta.get("audit_capture") not in _NOT_ASKED,
     )
 

@@ -127,10 +127,10 @@ def _node_metadata(node: Node, kind: str) -> dict[str, Any]:
         "compiled_checksum": node.compiled_checksum, "known_from": node.known_from,
     }  # fmt: skip
     if node.is_test:
-        # The failing rows were not kept: only on-run-end runs the test's query again.
         return shared | {
             "failures": node.failures, "severity": node.severity, "column_name": node.column_name,
             "rows_recorded": 0, "rows_capped": False,
+            "rows_reason": None if node.status == "pass" else "dbt's on-run-end, which reads the failing rows, did not write",
         }  # fmt: skip
     return shared | {
         "materialized": node.materialized, "relation": node.relation, "rows_affected": node.rows_affected,
