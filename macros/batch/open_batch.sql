@@ -10,6 +10,15 @@
     {% endif %}
 
     {% set run = batch_audit.run_context() %}
+    {% if run["problem"] %}
+        {{
+            exceptions.raise_compiler_error(
+                "batch_audit does not know which batch this is: "
+                ~ run["problem"]
+                ~ "\n  `batch-audit run` sets this variable; unset it for a run of its own."
+            )
+        }}
+    {% endif %}
     {% set state = batch_audit.ensure_store(run["batch_month"]) %}
     {% if not audited %} {{ return("") }}{% endif %}
 
@@ -32,22 +41,30 @@
         occurred_at=opened_at,
         metadata=batch_audit._start_metadata(run, state),
     ) %}
-    {{ batch_audit.begin_sql() }}
-    {{ batch_audit.insert_rows_sql("audit_segment", [segment_row]) }}
-    {{ batch_audit.insert_events_sql([start]) }}
-    commit
-    ;
+    {# Executed here: dbt goes on with the nodes when the SQL that a hook returns fails. #}
+    {% do run_query(
+        batch_audit.begin_sql()
+        ~ batch_audit.insert_rows_sql("audit_segment", [segment_row])
+        ~ batch_audit.insert_events_sql([start])
+        ~ "commit;"
+    ) %}
 {% endmacro %}
 
 {# What batch_start says of the run, its code and the warehouse's own view of the session. #}
 {% macro _start_metadata(run, state) %}
     {% set given = run["given"] %}
     {% set args = invocation_args_dict or {} %}
+    {# A retry runs under the flags of the command that it takes up. #}
+    {% set words = (flags.INVOCATION_COMMAND or "").split() %}
+    {% set retried = "retry" in words and (
+        flags.WHICH not in words or words.index("retry") < words.index(flags.WHICH)
+    ) %}
+    {% set command = "retry" if retried else flags.WHICH %}
     {{
         return(
             {
-                "command": given.get("command") or "dbt " ~ flags.WHICH,
-                "dbt_command": flags.WHICH,
+                "command": given.get("command") or "dbt " ~ command,
+                "dbt_command": command,
                 "selection": {
                     "select": args.get("select") or [],
                     "exclude": args.get("exclude") or [],

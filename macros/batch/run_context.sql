@@ -1,20 +1,33 @@
 {#
   Who and what this dbt invocation is: batch_id, batch_month, segment, actor and the runner's context (a mapping, empty
-  without the runner). Read under execute only: an env_var that is read at parse time makes dbt parse every file again
-  when it changes.
+  without the runner), and problem: why these cannot be used, or none. Read under execute only: an env_var that is read
+  at parse time makes dbt parse every file again when it changes.
 #}
 {% macro run_context() %}
     {% set prefix = "DBT_ENV_CUSTOM_ENV_BATCH_AUDIT_" %}
-    {% set given = fromjson(env_var(prefix ~ "CONTEXT", "{}"), {}) %}
+    {% set text = env_var(prefix ~ "CONTEXT", "") or "{}" %}
+    {% set given = fromjson(text, none) %}
+    {% set month = env_var(prefix ~ "BATCH_MONTH", "") or run_started_at.strftime("%Y-%m") %}
+    {% set problem = (
+        prefix ~ "CONTEXT must be a JSON object and is: " ~ text[:60]
+        if given is not mapping
+        else (
+            prefix ~ "BATCH_MONTH must look like 2026-11 and is: " ~ month
+            if not modules.re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])", month)
+            else none
+        )
+    ) %}
+    {% set given = given if given is mapping else {} %}
     {% set own = batch_audit._self_reported() if not given.get("actor") else {} %}
     {{
         return(
             {
                 "batch_id": env_var(prefix ~ "BATCH_ID", "") or invocation_id,
-                "batch_month": env_var(prefix ~ "BATCH_MONTH", "") or run_started_at.strftime("%Y-%m"),
+                "batch_month": month,
                 "segment": invocation_id,
                 "actor": given.get("actor") or own.get("actor"),
                 "given": dict(own, **given),
+                "problem": problem,
             }
         )
     }}

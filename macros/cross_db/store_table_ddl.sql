@@ -63,15 +63,6 @@
 {% endmacro %}
 
 {% macro _month_partitions(month) %}
-    {% if not modules.re.fullmatch("[0-9]{4}-[0-9]{2}", month) %}
-        {{
-            exceptions.raise_compiler_error(
-                "batch_audit: the batch's month is '"
-                ~ month
-                ~ "', it must look like 2026-11 (DBT_ENV_CUSTOM_ENV_BATCH_AUDIT_BATCH_MONTH)."
-            )
-        }}
-    {% endif %}
     {% set tables = [] %}
     {% for table in batch_audit.monthly_tables() %}
         {% do tables.append(table ~ "_" ~ month.replace("-", "_")) %}

@@ -7,10 +7,10 @@
     {% set schema = batch_audit.store_schema() %}
     {% set state = batch_audit._store_state(schema) %}
     {% if batch_audit._missing_tables(state, month) %}
-        {% if not state["may_create"] %}
+        {% if state["cannot_create"] %}
             {{
                 exceptions.raise_compiler_error(
-                    batch_audit._cannot_write(schema, state, "create its tables in")
+                    batch_audit._refusal(schema, state, "create its tables in", state["cannot_create"])
                 )
             }}
         {% endif %}
@@ -24,8 +24,12 @@
         ) %}
         {% set state = batch_audit._store_state(schema) %}
     {% endif %}
-    {% if not state["may_insert"] %}
-        {{ exceptions.raise_compiler_error(batch_audit._cannot_write(schema, state, "insert into")) }}
+    {% if state["cannot_write"] %}
+        {{
+            exceptions.raise_compiler_error(
+                batch_audit._refusal(schema, state, "write to", state["cannot_write"])
+            )
+        }}
     {% endif %}
     {{ return(state) }}
 {% endmacro %}
@@ -41,8 +45,8 @@
                 "warehouse_clock": row["warehouse_clock"],
                 "warehouse_version": row["warehouse_version"],
                 "schema_exists": row["schema_exists"],
-                "may_create": row["may_create"],
-                "may_insert": row["may_insert"],
+                "cannot_create": row["cannot_create"],
+                "cannot_write": row["cannot_write"],
                 "tables": (row["tables"] or "").split(","),
             }
         )
@@ -59,7 +63,7 @@
     }}
 {% endmacro %}
 
-{% macro _cannot_write(schema, state, action) %}
+{% macro _refusal(schema, state, action, why) %}
     {{
         return(
             "batch_audit cannot "
@@ -69,8 +73,8 @@
             ~ " of database "
             ~ state["database_name"]
             ~ ": "
-            ~ batch_audit.write_remedy(schema, state["session_user"])
-            ~ " A run that cannot be audited does not start; to run without an audit set the var batch_audit_enabled to false."
+            ~ why
+            ~ "\n  A run that cannot be audited does not start; to run without an audit set the var batch_audit_enabled to false."
         )
     }}
 {% endmacro %}
