@@ -16,6 +16,7 @@
     {% if not failing_rows %} {% do totals.update({"record_errors": 0}) %} {% endif %}
     {% set end = batch_audit.event_fields(run, "end", events | length + 1, "batch_end", metadata=totals) %}
     {{ batch_audit.begin_sql() }}
+    {{ batch_audit.lock_sql(none, run["segment"]) }}
     {{ failing_rows | join("") }}
     {% if failing_rows %}
         {# Only the warehouse knows how many rows the tests' queries give. #}

@@ -7,6 +7,7 @@
     {% if not events %} {{ return("") }}{% endif %}
     {% set columns = batch_audit.store_columns("audit_event") | join(", ") %}
     {% set given = batch_audit.store_columns("audit_event") | reject("in", ["event_id", "metadata"]) | list %}
+    {{ batch_audit.lock_sql(none, events[0]["segment"]) }}
     insert into {{ batch_audit.store_relation("audit_event") }} ({{ columns }})
     select {{ columns }}
     from (

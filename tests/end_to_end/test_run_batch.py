@@ -1,108 +1,36 @@
 """`batch-audit run` with the real dbt: whatever happens to the command, the batch is on record and proves itself."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.project import Project
+from tests.support.runs import (
+    FILES,
+    SLOW,
+    assert_proved,
+    child_of,
+    ends,
+    events,
+    kill,
+    newest_batch,
+    run,
+    spooled,
+    start_slow,
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 
-FILES = {
-    "models/orders.sql": "select 1 as order_id, 'paid' as status",
-    "models/revenue.sql": "select count(*) as n from {{ ref('orders') }}",
-    "models/orders.yml": """
-version: 2
-models:
-  - name: orders
-    config: {materialized: table, meta: {audit_capture: changes}}
-    columns:
-      - name: order_id
-        data_tests: [unique, not_null]
-""",
-}
-SLOW = {
-    "duckdb": "select count(*) as n from range(2000000) as a, range(1000000) as b where (a.range * b.range) % 7 = 3",
-    "postgres": "select pg_sleep(120)::text as n",
-}
 
-
-def run(project: Project, *command: str, **options: Any) -> tuple[int, dict[str, Any]]:
-    """The exit status and the summary of one `batch-audit run`."""
-    summary = project.root / "summary.json"
-    summary.unlink(missing_ok=True)
-    done = project.batch_audit(
-        "run", "--no-report", "--summary-file", str(summary), "--", *command, check=False, **options
-    )
-    return done.returncode, json.loads(summary.read_text(encoding="utf-8"))
-
-
-def events(project: Project, batch_id: str) -> list[dict[str, Any]]:
-    """The batch's events in the order in which they were written."""
-    return project.audit(
-        "select e.*, s.writer from {audit}.audit_event as e join {audit}.audit_segment as s on s.segment = e.segment"
-        f" where e.batch_id = '{batch_id}' order by s.opened_at, e.segment, e.part desc, e.seq"
-    )
-
-
-def ends(project: Project, batch_id: str) -> list[dict[str, Any]]:
-    """The metadata of the batch's ends, with the message and the writer."""
-    return [
-        json.loads(event["metadata"]) | {"error_message": event["error_message"], "writer": event["writer"]}
+def node_statuses(project: Project, batch_id: str) -> dict[str, str]:
+    """What the batch's checkpoints say of each node."""
+    return {
+        event["target"]: json.loads(event["metadata"])["status"]
         for event in events(project, batch_id)
-        if event["event_type"] == "batch_end"
-    ]
-
-
-def spooled(project: Project) -> list[Path]:
-    return list((project.root / ".batch_audit" / "spool").glob("*.json"))
-
-
-def assert_proved(project: Project) -> None:
-    """Everything is sealed and nothing waits."""
-    done = project.batch_audit("verify")
-    assert done.returncode == 0
-    unsealed = project.audit(
-        "select segment from {audit}.audit_segment where segment not in (select segment from {audit}.audit_block)"
-    )
-    assert unsealed == []
-    assert spooled(project) == []
-
-
-def start_slow(project: Project) -> "subprocess.Popen[bytes]":
-    """A run in a process group of its own, returned once dbt executes the slow model."""
-    log = project.root / "logs" / "dbt.log"
-    offset = log.stat().st_size if log.exists() else 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "batch_audit", "run", "--no-report", "--", "dbt", "build"],
-        cwd=project.root, env=project.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and process.poll() is None:
-        if log.exists() and b"Began executing node model.shop.slow" in log.read_bytes()[offset:]:
-            time.sleep(1)
-            return process
-        time.sleep(0.1)
-    process.kill()
-    raise AssertionError(f"dbt never began the slow model: {process.communicate()[1]!r}")
-
-
-def child_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()[0])
-
-
-def newest_batch(project: Project) -> str:
-    rows = project.audit("select batch_id from {audit}.audit_segment order by opened_at desc limit 1")
-    return str(rows[0]["batch_id"])
+        if event["event_type"] == "checkpoint" and event["part"] == "end"
+    }
 
 
 def test_what_dbt_does_by_itself_is_on_record_whatever_happens(make_project: Callable[..., Project]) -> None:
@@ -203,18 +131,32 @@ def test_an_interrupted_and_a_killed_batch_say_so(make_project: Callable[..., Pr
     assert process.wait(60) in (1, 2)
     end = ends(project, newest_batch(project))[-1]
     assert (end["status"], end["writer"]) == ("interrupted", "runner")
-    recorded = {
-        event["target"]: json.loads(event["metadata"])["status"]
-        for event in events(project, newest_batch(project))
-        if event["event_type"] == "checkpoint" and event["part"] == "end"
-    }
+    recorded = node_statuses(project, newest_batch(project))
     assert recorded["model.shop.orders"] == "success"
     assert recorded["model.shop.slow"] != "success"
 
     process = start_slow(project)
-    os.kill(child_of(process.pid), signal.SIGKILL)
+    kill(child_of(process.pid))
     assert process.wait(60) == 137
     end = ends(project, newest_batch(project))[-1]
     assert (end["status"], end["writer"]) == ("incomplete", "runner")
     assert "SIGKILL" in end["reason"]
+    assert_proved(project)
+
+    process = start_slow(project)
+    kill(process.pid, child_of(process.pid))
+    process.wait(60)
+    (left,) = spooled(project)
+    batch_id = json.loads(left.read_text(encoding="utf-8"))["start"]["batch_id"]
+    assert ends(project, batch_id) == []
+    dry = json.loads(project.batch_audit("seal", "--dry-run", "--format", "json").stdout)
+    assert [(item["batch_id"], item["state"]) for item in dry["spooled"]] == [(batch_id, "waiting")]
+    assert spooled(project) == [left]
+    done = json.loads(project.batch_audit("seal", "--format", "json").stdout)
+    assert [(item["batch_id"], item["state"]) for item in done["spooled"]] == [(batch_id, "stored")]
+    (end,) = ends(project, batch_id)
+    assert (end["status"], end["writer"]) == ("incomplete", "runner")
+    assert end["reason"].startswith("dbt and the runner ended without a word after ")
+    recorded = node_statuses(project, batch_id)
+    assert (recorded["model.shop.orders"], recorded["model.shop.slow"]) == ("success", "unknown")
     assert_proved(project)

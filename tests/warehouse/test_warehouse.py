@@ -324,3 +324,25 @@ def test_the_seal_lock_is_the_one_that_the_macros_take(
         assert warehouse_target.query(f"select pg_try_advisory_lock({key}) as free") == [{"free": False}]
 
     assert warehouse_target.query(f"select pg_try_advisory_lock({key}) as free") == [{"free": True}]
+
+
+@pytest.mark.parametrize("engine", ["postgres"], indirect=True)
+def test_a_segment_that_somebody_writes_to_is_waited_for(
+    make_project: Callable[..., Project], warehouse: Warehouse
+) -> None:
+    writer = make_project("writer", installed=False, hook=False).warehouse()
+    digest = "encode(sha256(convert_to('batch_audit:segment:busy', 'UTF8')), 'hex')"
+    key = f"('x' || substr({digest}, 1, 16))::bit(64)::bigint"
+    pid = writer.query("select pg_backend_pid() as pid")[0]["pid"]
+    with writer.transaction():
+        writer.query(f"select pg_advisory_xact_lock_shared({key})")
+        with warehouse.transaction():
+            held = warehouse.wait_for_writers(["busy", "idle"], patience=0.3)
+        assert list(held) == ["busy"]
+        assert held["busy"].startswith(f"Postgres session {pid} (user ")
+
+    with warehouse.transaction():
+        assert warehouse.wait_for_writers(["busy", "idle"]) == {}
+        assert writer.query(f"select pg_try_advisory_lock_shared({key}) as free") == [{"free": False}]
+    assert writer.query(f"select pg_try_advisory_lock_shared({key}) as free") == [{"free": True}]
+    writer.close()

@@ -119,6 +119,6 @@ def _show(settings: Settings, found: dict[str, Any]) -> None:
     )
     if found["spooled"]:
         console.print(
-            f"spool     {found['spooled']} runs wait to be loaded; the next `batch-audit run` does it",
+            f"spool     {found['spooled']} runs wait to be loaded (a running batch has one; else: batch-audit seal)",
             markup=False,
         )

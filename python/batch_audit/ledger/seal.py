@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 
 from batch_audit.errors import BatchAuditError
 from batch_audit.ledger import store_sql
@@ -29,10 +29,14 @@ _UNKNOWN = (
 
 @dataclass(frozen=True)
 class SealResult:
-    """What was sealed: the segments in the order of their blocks, and the first and last block's number."""
+    """What was sealed: the segments in the order of their blocks, and the first and last block's number.
+
+    `held` are segments that were to be sealed and that somebody is writing to, with who it is.
+    """
 
     segments: tuple[str, ...]
     blocks: tuple[int, int] | None
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,17 +109,20 @@ def execute_plan(
     """
     planned = {invocation.invocation_id for invocation in plan.close}
     with warehouse.transaction():
-        sealed = seal_segments(warehouse, plan.seal, now_us=now_us)
+        # What the hooks write for an invocation lies in the segment of the same name.
+        held = warehouse.wait_for_writers([*dict.fromkeys([*plan.seal, *planned])])
+        free = [segment for segment in plan.seal if segment not in held]
+        sealed = seal_segments(warehouse, free, now_us=now_us)
         still_open = read_plan(warehouse, now_us=now_us, older_than_us=older_than_us).close
         closing = [
             close_invocation(warehouse, invocation, now_us=now_us, actor=actor)
             for invocation in still_open
-            if invocation.invocation_id in planned
+            if invocation.invocation_id in planned - held.keys()
         ]
         closed = seal_segments(warehouse, closing, now_us=now_us)
     ranges = [result.blocks for result in (sealed, closed) if result.blocks]
     blocks = (ranges[0][0], ranges[-1][1]) if ranges else None
-    return SealResult(sealed.segments + closed.segments, blocks)
+    return SealResult(sealed.segments + closed.segments, blocks, held)
 
 
 def close_invocation(

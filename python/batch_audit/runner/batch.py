@@ -53,7 +53,11 @@ def run_batch(settings: Settings, options: Options) -> Summary:
     paths = paths_of(dbt_settings, call, os.environ)
     start = start_of(dbt_settings, options, identity(options.batch_id, os.environ))
     record = spool.begin(
-        settings.state_folder("spool"), start, connection_of(dbt_settings), mark(paths.log).as_json()
+        settings.state_folder("spool"),
+        start,
+        connection_of(dbt_settings),
+        mark(paths.log).as_json(),
+        str(paths.target),
     )
     with caught_signals() as signals:
         outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
@@ -151,17 +155,11 @@ def _store(
     settings: Settings, record: spool.Record, outcome: Outcome, evidence: Evidence
 ) -> tuple[Written, list[str]]:
     """Bring earlier runs and this one into the store; the facts of one that went wrong go to the spool first."""
-    notes: list[str] = []
     seen = evidence.ids()
     if outcome.status != 0 or outcome.late:
         record.outcome = replace(outcome, invocations=evidence.invocations(seen))
         record.save()
-    earlier, rejected = spool.left_over(record.path.parent)
-    notes += [
-        f"a spool record could not be read ({item.reason}); it is set aside as {item.path}"
-        for item in rejected
-    ]
-    notes += write_left_over(settings, earlier)
+    notes = [item.note for item in write_left_over(settings, record.path.parent)]
     written = write_run(settings, record, outcome, seen, evidence.invocations)
     if written.finished is None and record.outcome is None:
         record.outcome = replace(outcome, invocations=evidence.invocations(seen))

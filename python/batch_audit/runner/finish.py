@@ -12,7 +12,7 @@ from batch_audit.ledger.seal import seal_segments
 from batch_audit.ledger.tables import EVENT, SEGMENT
 from batch_audit.runner.facts import Invocation, Outcome, Start
 from batch_audit.runner.plan import Plan, StoredSegment, plan
-from batch_audit.runner.read_store import read_segments, read_state, read_tally
+from batch_audit.runner.read_store import read_state, read_tally, settled_segments
 from batch_audit.warehouses.base import Warehouse
 
 
@@ -45,8 +45,8 @@ def finish_run(
         )
     now_us = time.time_ns() // 1000
     with warehouse.transaction():
-        segments = read_segments(warehouse, start.batch_id, seen)
-        state = read_state(warehouse, start.batch_id, segments)
+        segments, held = settled_segments(warehouse, start.batch_id, seen)
+        state = read_state(warehouse, start.batch_id, segments, held)
         start = replace(start, batch_month=_month(start, segments))
         if tell is not None:
             closed = tuple(Invocation(name, ended=True) for name in seen if name in state.ends)

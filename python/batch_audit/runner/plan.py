@@ -29,7 +29,8 @@ class StoreState:
     """What the store holds about a batch before anything is filled in.
 
     `ends` are the statuses of the invocations that have a batch_end; `recorded` the (invocation, node) pairs that have
-    a checkpoint or a validation; `captured` what each node's captures counted.
+    a checkpoint or a validation; `captured` what each node's captures counted. `held` are the segments that somebody
+    is still writing to, with who it is: a warehouse goes on with a statement whose client was killed.
     """
 
     segments: tuple[StoredSegment, ...] = ()
@@ -37,6 +38,7 @@ class StoreState:
     ends: Mapping[str, str] = field(default_factory=dict)
     recorded: frozenset[tuple[str, str]] = frozenset()
     captured: Mapping[tuple[str, str], Counts] = field(default_factory=dict)
+    held: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def plan(
     writing = {
         invocation.invocation_id
         for invocation in own
-        if outcome.late and not invocation.ended and invocation.invocation_id not in state.ends
+        if invocation.invocation_id in state.held
+        or (outcome.late and not invocation.ended and invocation.invocation_id not in state.ends)
     }
     fills = [
         _fill(start, outcome, state, invocation, now_us, clean)
@@ -151,7 +154,7 @@ def _without_dbt(
     """The record of the command itself, where no dbt invocation stands for it or explains that it failed."""
     bad = any(status not in ("success", "nothing_selected") for status in _statuses(state, own, fills))
     explained = bool(own) and (outcome.status == 0 or bad)
-    if explained or outcome.late:
+    if explained or outcome.late or state.held:
         return []
     # The same run always gets the same segment, so that a second try after a crash finds the first one's.
     name = str(uuid5(NAMESPACE_URL, f"{start.batch_id}/{start.started_at}/{start.host}/{start.pid}"))
@@ -180,7 +183,9 @@ def _to_seal(
     for item in state.segments:
         if item.sealed or item.batch_id != start.batch_id:
             continue
-        if item.invocation_id in closed or item.writer != "hooks" or item.invocation_id in ended:
+        if item.segment in state.held:
+            left_open[item.segment] = f"{state.held[item.segment]} is still writing to it"
+        elif item.invocation_id in closed or item.writer != "hooks" or item.invocation_id in ended:
             seal.append(item.segment)
         elif outcome.late:
             pids = ", ".join(map(str, outcome.late))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from batch_audit.ledger.store_sql import in_segments
@@ -25,7 +25,28 @@ def read_segments(warehouse: Warehouse, batch_id: str, seen: Sequence[str]) -> t
     return tuple(StoredSegment(**row) for row in rows)
 
 
-def read_state(warehouse: Warehouse, batch_id: str, segments: Sequence[StoredSegment]) -> StoreState:
+def settled_segments(
+    warehouse: Warehouse, batch_id: str, seen: Sequence[str]
+) -> tuple[tuple[StoredSegment, ...], dict[str, str]]:
+    """Like `read_segments`, once nobody writes to the batch's own any more; and the segments still written, by whom.
+
+    Inside a transaction; see Warehouse.wait_for_writers.
+    """
+    segments = read_segments(warehouse, batch_id, seen)
+    unsealed = [
+        item.segment
+        for item in segments
+        if not item.sealed and item.writer == "hooks" and item.batch_id == batch_id
+    ]
+    if not unsealed:
+        return segments, {}
+    held = warehouse.wait_for_writers(unsealed)
+    return read_segments(warehouse, batch_id, seen), held
+
+
+def read_state(
+    warehouse: Warehouse, batch_id: str, segments: Sequence[StoredSegment], held: Mapping[str, str]
+) -> StoreState:
     """What is written in the batch's segments; counts of captures only for invocations without an end."""
     own = [item for item in segments if item.batch_id == batch_id]
     marks = warehouse.query(
@@ -43,6 +64,7 @@ def read_state(warehouse: Warehouse, batch_id: str, segments: Sequence[StoredSeg
         ends,
         frozenset((row["invocation_id"], row["node"]) for row in marks if row["node"]),
         _captured(warehouse, open_segments) if open_segments else {},
+        held,
     )
 
 

@@ -27,7 +27,10 @@ _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
 @dataclass
 class Record:
-    """One spooled run: how it started, its store, where dbt's log stood, how it ended (None: not known)."""
+    """One spooled run: how it started, its store, where dbt's log stood, how it ended (None: not known).
+
+    `artifacts` is the folder of dbt's artifacts.
+    """
 
     path: Path
     start: Start
@@ -35,6 +38,7 @@ class Record:
     log_mark: dict[str, Any] | None
     outcome: Outcome | None
     _lock: IO[bytes]
+    artifacts: str | None = None
 
     def save(self) -> None:
         """Write the record so that either the old or the new content survives a crash."""
@@ -43,6 +47,7 @@ class Record:
             "start": as_json(self.start),
             "connection": self.connection,
             "log_mark": self.log_mark,
+            "artifacts": self.artifacts,
             "outcome": None if self.outcome is None else as_json(self.outcome),
         }
         _write_durably(self.path, json.dumps(content, ensure_ascii=False, indent=1))
@@ -68,7 +73,11 @@ class Rejected:
 
 
 def begin(
-    folder: Path, start: Start, connection: dict[str, str | None], log_mark: dict[str, Any] | None
+    folder: Path,
+    start: Start,
+    connection: dict[str, str | None],
+    log_mark: dict[str, Any] | None,
+    artifacts: str | None = None,
 ) -> Record:
     """Spool the start of a run, on disk before this returns. `connection` are the settings that reach its store.
 
@@ -79,7 +88,7 @@ def begin(
         lock = _locked(folder / name)
         if lock is None:
             raise FileExistsError(f"{folder / name} is locked")
-        record = Record(folder / name, start, connection, log_mark, None, lock)
+        record = Record(folder / name, start, connection, log_mark, None, lock, artifacts)
         record.save()
     except OSError as error:
         raise ConfigurationError(
@@ -89,8 +98,11 @@ def begin(
     return record
 
 
-def left_over(folder: Path) -> tuple[list[Record], list[Rejected]]:
-    """The records whose process is gone, oldest first, now ours; and those that cannot be read, now set aside."""
+def left_over(folder: Path, set_aside: bool = True) -> tuple[list[Record], list[Rejected]]:
+    """The records whose process is gone, oldest first, now ours; and those that cannot be read, now set aside.
+
+    Without `set_aside` the latter stay where they are.
+    """
     records: list[Record] = []
     rejected: list[Rejected] = []
     for path in sorted(folder.glob("*.json")):
@@ -100,7 +112,9 @@ def left_over(folder: Path) -> tuple[list[Record], list[Rejected]]:
         try:
             records.append(_read(path, lock))
         except (OSError, KeyError, TypeError, ValueError) as error:
-            rejected.append(_set_aside(path, lock, error))
+            reason = f"{type(error).__name__}: {error}"
+            rejected.append(Rejected(_set_aside(path) if set_aside else path, reason))
+            lock.close()
     return sorted(records, key=lambda record: record.start.started_at), rejected
 
 
@@ -121,17 +135,16 @@ def _read(path: Path, lock: IO[bytes]) -> Record:
         content["log_mark"],
         None if outcome is None else outcome_from_json(outcome),
         lock,
+        content.get("artifacts"),
     )
 
 
-def _set_aside(path: Path, lock: IO[bytes], error: Exception) -> Rejected:
+def _set_aside(path: Path) -> Path:
     folder = path.parent / "rejected"
     folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
-    aside = folder / path.name
-    path.replace(aside)
+    path.replace(folder / path.name)
     _lock_file(path).unlink(missing_ok=True)
-    lock.close()
-    return Rejected(aside, f"{type(error).__name__}: {error}")
+    return folder / path.name
 
 
 def _lock_file(path: Path) -> Path:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from batch_audit.errors import BatchAuditError, ConfigurationError, StoreMissingError, WarehouseError
+from batch_audit.runner.artifacts import RunResults, read_run_results
 from batch_audit.runner.evidence import Evidence
 from batch_audit.runner.facts import Invocation, Outcome
 from batch_audit.runner.finish import Finished, finish_run
 from batch_audit.runner.log_files import LogMark
 from batch_audit.runner.process import processes_of
-from batch_audit.runner.spool import CONNECTION, Record
+from batch_audit.runner.secrets import hide_known, secret_values, vars_text
+from batch_audit.runner.spool import CONNECTION, Record, left_over
 from batch_audit.settings import Settings
 from batch_audit.warehouses.base import Warehouse
 
@@ -64,29 +68,50 @@ def write_run(
     return written
 
 
-def write_left_over(settings: Settings, records: Sequence[Record]) -> list[str]:
-    """Complete the runs that earlier runners could not; says what was done and what still waits, and why."""
-    said = []
-    for record in records:
-        late = processes_of(record.start.batch_id)
-        if late:
-            said.append(
-                f"batch {record.start.batch_id} waits in the spool: its process {late[0]} is still running"
-            )
-            record.release()
-            continue
-        outcome, tell, seen = _remembered(record)
-        written = write_run(settings, record, outcome, seen, tell)
-        if written.finished is not None:
-            said.append(
-                f"batch {record.start.batch_id} of an earlier run was left in the spool and is now in the store"
-            )
-        else:
-            said.append(
-                f"batch {record.start.batch_id} of an earlier run stays in {record.path}: {written.problem}"
-            )
-            record.release()
-    return said
+@dataclass(frozen=True)
+class Recovered:
+    """What became of one earlier run that waited in the spool; `note` says it for people."""
+
+    batch_id: str | None
+    state: Literal["stored", "waiting", "failed", "rejected"]
+    note: str
+
+
+def write_left_over(settings: Settings, folder: Path) -> list[Recovered]:
+    """Complete the runs that earlier runners left in the spool `folder`, oldest first.
+
+    A record leaves the spool once its run is in the store and sealed. Those of living runs are not touched.
+    """
+    records, rejected = left_over(folder)
+    unreadable = [
+        Recovered(
+            None,
+            "rejected",
+            f"a spool record could not be read ({item.reason}); it is set aside as {item.path}",
+        )
+        for item in rejected
+    ]
+    return [*unreadable, *(_recover(settings, record) for record in records)]
+
+
+def _recover(settings: Settings, record: Record) -> Recovered:
+    batch_id = record.start.batch_id
+    late = processes_of(batch_id)
+    if late:
+        record.release()
+        note = f"batch {batch_id} waits in the spool: its process {late[0]} is still running"
+        return Recovered(batch_id, "waiting", note)
+    outcome, tell, seen = _remembered(record)
+    written = write_run(settings, record, outcome, seen, tell)
+    if written.finished is not None and written.finished.plan.settled:
+        note = f"batch {batch_id} of an earlier run was left in the spool and is now in the store"
+        return Recovered(batch_id, "stored", note)
+    record.release()
+    if written.finished is not None:
+        why = next(iter(written.finished.plan.left_open.values()))
+        return Recovered(batch_id, "waiting", f"batch {batch_id} waits in the spool: {why}")
+    note = f"batch {batch_id} of an earlier run stays in {record.path}: {written.problem}"
+    return Recovered(batch_id, "failed", note)
 
 
 def _remembered(record: Record) -> tuple[Outcome, Tell | None, tuple[str, ...]]:
@@ -98,11 +123,33 @@ def _remembered(record: Record) -> tuple[Outcome, Tell | None, tuple[str, ...]]:
             tuple(i.invocation_id for i in record.outcome.invocations),
         )
     start = record.start
-    evidence = Evidence(start.batch_id, start.started_at, LogMark.from_json(record.log_mark), None, {}, str)
+    results, manifest = _artifacts(record)
+    secrets = secret_values(os.environ)
+    evidence = Evidence(
+        start.batch_id,
+        start.started_at,
+        LogMark.from_json(record.log_mark),
+        manifest,
+        results,
+        lambda text: hide_known(text, secrets),
+    )
     # The log may hold later runs of the project; which of them are this batch's, the store tells.
     invocations = evidence.invocations(evidence.ids())
     outcome = Outcome(None, _last_sign(start.started_at, invocations), invocations=invocations)
     return outcome, None, tuple(item.invocation_id for item in invocations)
+
+
+def _artifacts(record: Record) -> tuple[dict[str, RunResults], Path | None]:
+    """What dbt's artifacts still say of a spooled run: its results by invocation, and where the manifest lies."""
+    if record.artifacts is None:
+        return {}, None
+    folder = Path(record.artifacts)
+    try:
+        found = read_run_results((folder / "run_results.json").read_bytes())
+    except OSError:
+        found = None
+    ours = found is not None and found.batch_id == record.start.batch_id
+    return {found.invocation_id: found} if found is not None and ours else {}, folder / "manifest.json"
 
 
 def _last_sign(started_at: int, invocations: Sequence[Invocation]) -> int:
@@ -151,8 +198,6 @@ def opened(settings: Settings) -> Iterator[Warehouse]:
 
 def connection_of(settings: Settings) -> dict[str, str | None]:
     """The settings that say which store a run writes to, for its spool record; secrets in vars are left out."""
-    from batch_audit.runner.secrets import vars_text
-
     values = {name: getattr(settings, name) for name in CONNECTION}
     shown = {name: None if value is None else str(value) for name, value in values.items()}
     return shown | {"vars": vars_text(settings.vars) if settings.vars else None}

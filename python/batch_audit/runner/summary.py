@@ -77,7 +77,8 @@ def lines(summary: Summary) -> list[str]:
         said.append(f"why      {summary.problem}")
     if summary.spool:
         said.append(
-            f"The evidence waits in {summary.spool}; the next `batch-audit run` brings it into the store."
+            f"The evidence waits in {summary.spool}; `batch-audit seal` or the next `batch-audit run` brings it"
+            " into the store."
         )
     said += [f"open     {reason}" for reason in summary.left_open]
     if summary.report:

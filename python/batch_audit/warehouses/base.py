@@ -51,6 +51,13 @@ class Warehouse(Protocol):
     def seal_lock(self) -> None:
         """Wait for this store's seal, in a statement of its own; it is ours until the transaction ends."""
 
+    def wait_for_writers(self, segments: Sequence[str], patience: float = 30.0) -> dict[str, str]:
+        """Wait until no session writes to these segments, then keep others from it until the transaction ends.
+
+        A server goes on with a statement whose client was killed. Gives the segments that are still being written
+        after `patience` seconds, each with who does it. For use inside a transaction, before `seal_lock`.
+        """
+
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""
 

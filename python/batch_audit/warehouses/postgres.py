@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -106,9 +107,36 @@ class PostgresWarehouse:
             yield
 
     def seal_lock(self) -> None:
-        digest = hashlib.sha256(f"batch_audit:{self.audit_schema}".encode()).digest()
-        key = int.from_bytes(digest[:8], "big", signed=True)
-        self.execute(f"select pg_advisory_xact_lock({key})")
+        self.execute(f"select pg_advisory_xact_lock({_lock_key(self.audit_schema)})")
+
+    def wait_for_writers(self, segments: Sequence[str], patience: float = 30.0) -> dict[str, str]:
+        keys = {_lock_key(f"segment:{segment}"): segment for segment in segments}
+        deadline = time.monotonic() + patience
+        while keys:
+            tried = self.query(
+                "select key, pg_try_advisory_xact_lock(key) as ours"
+                f" from unnest(cast(array[{', '.join(map(str, keys))}] as bigint[])) as key"
+            )
+            keys = {row["key"]: keys[row["key"]] for row in tried if not row["ours"]}
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(0.1 if keys else 0)
+        return {segment: self._holders(key) for key, segment in keys.items()}
+
+    def _holders(self, key: int) -> str:
+        # An advisory key of 64 bits is shown as two unsigned halves (PostgreSQL manual, pg_locks).
+        halves = f"classid = {key >> 32 & 0xFFFFFFFF} and objid = {key & 0xFFFFFFFF} and objsubid = 1"
+        held = self.query(
+            "select l.pid, a.usename, a.application_name from pg_catalog.pg_locks as l"
+            " left join pg_catalog.pg_stat_activity as a on a.pid = l.pid"
+            f" where l.locktype = 'advisory' and l.granted and {halves}"
+            " and l.database = (select oid from pg_catalog.pg_database where datname = current_database())"
+            " order by l.pid"
+        )
+        sessions = ", ".join(
+            f"{row['pid']} (user {row['usename']}, {row['application_name']})" for row in held
+        )
+        return f"Postgres session {sessions}" if sessions else "a Postgres session that has just ended"
 
     def store_exists(self) -> bool:
         found = self.query(
@@ -149,6 +177,12 @@ class PostgresWarehouse:
         # A lost connection has rolled back by itself, and the first error is the one to report.
         with suppress(psycopg2.Error):
             self._handle.rollback()
+
+
+def _lock_key(name: str) -> int:
+    """The advisory key of a name, as the macro lock_sql computes it."""
+    digest = hashlib.sha256(f"batch_audit:{name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 class _CopySource:
