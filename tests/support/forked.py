@@ -116,33 +116,21 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
 
 
 def _become(request: dict[str, Any]) -> NoReturn:
-    status = 1
-    try:
-        os.chdir(request["folder"])
-        os.environ.clear()
-        os.environ.update(request["env"])
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        printed = os.open(request["printed"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        os.dup2(printed, 1)
-        os.dup2(printed, 2)
-        sys.argv = [request["program"], *request["args"]]
-        status = _call(request["program"])
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def _call(program: str) -> int:
+    """Be the command until its end, which is this process's ordinary end."""
     from dbt.cli.main import cli as dbt
 
     from batch_audit.cli import cli as batch_audit
 
-    try:
-        (dbt if program == "dbt" else batch_audit)()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    printed = os.open(request["printed"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    sys.argv = [request["program"], *request["args"]]
+    (dbt if request["program"] == "dbt" else batch_audit)()
+    sys.exit(0)
 
 
 if __name__ == "__main__":
