@@ -46,6 +46,17 @@
     {% set before = batch_audit.previous_relation() %}
     {% set last = batch_audit.last_capture(model.unique_id) %}
     {% set ignored = batch_audit._ignored_columns(ignore) %}
+    {% set unknown = ignored | reject("in", known) | reject("in", batch_audit.audit_column_names()) | list %}
+    {% if unknown %}
+        {% do exceptions.warn(
+            model.name
+            ~ ": audit_ignore names columns that it does not have: "
+            ~ unknown
+            | join(", ") ~ ". It has: " ~ after
+            | map(attribute="name")
+            | join(", ") ~ ". Correct audit_ignore, or the changes that it should leave out are recorded."
+        ) %}
+    {% endif %}
     {% set columns = batch_audit._paired_columns(
         batch_audit.relation_columns(before) if before is not none else [], after, ignored, wanted
     ) %}
