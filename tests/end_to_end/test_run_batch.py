@@ -33,6 +33,23 @@ def node_statuses(project: Project, batch_id: str) -> dict[str, str]:
     }
 
 
+NO_ROWS = "dbt's on-run-end, which reads the failing rows, did not write"
+
+
+def failing_rows(project: Project, batch_id: str) -> list[tuple[object, ...]]:
+    """What the validations that found rows say of them, and the count of the batch's end."""
+    (end,) = ends(project, batch_id)
+    validations = [
+        json.loads(event["metadata"])
+        for event in events(project, batch_id)
+        if event["event_type"] == "validation_fail"
+    ]
+    return [
+        (it["status"], it["failures"], it["rows_recorded"], it["rows_reason"], end["record_errors"])
+        for it in validations
+    ]
+
+
 def test_what_dbt_does_by_itself_is_on_record_whatever_happens(make_project: Callable[..., Project]) -> None:
     project = make_project(files=FILES)
 
@@ -123,6 +140,10 @@ def test_an_interrupted_and_a_killed_batch_say_so(make_project: Callable[..., Pr
     project = make_project(files=FILES)
     project.dbt("run")
     project.write(
+        "tests/paid.sql",
+        "{{ config(severity='warn') }} select * from {{ ref('orders') }} where status = 'paid'",
+    )
+    project.write(
         "models/slow.sql", "{{ config(materialized='table') }}\n-- {{ ref('orders') }}\n" + SLOW[engine]
     )
 
@@ -134,6 +155,7 @@ def test_an_interrupted_and_a_killed_batch_say_so(make_project: Callable[..., Pr
     recorded = node_statuses(project, newest_batch(project))
     assert recorded["model.shop.orders"] == "success"
     assert recorded["model.shop.slow"] != "success"
+    assert failing_rows(project, newest_batch(project)) == [("warn", 1, 0, NO_ROWS, None)]
 
     process = start_slow(project)
     kill(child_of(process.pid))
@@ -141,6 +163,7 @@ def test_an_interrupted_and_a_killed_batch_say_so(make_project: Callable[..., Pr
     end = ends(project, newest_batch(project))[-1]
     assert (end["status"], end["writer"]) == ("incomplete", "runner")
     assert "SIGKILL" in end["reason"]
+    assert failing_rows(project, newest_batch(project)) == [("warn", 1, 0, NO_ROWS, None)]
     assert_proved(project)
 
     process = start_slow(project)

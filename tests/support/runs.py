@@ -110,11 +110,14 @@ def wait_until(seen: Callable[[], bool], process: "subprocess.Popen[bytes]") -> 
 
 
 def kill(*pids: int) -> None:
-    """Kill processes at once, so that none sees another one end."""
+    """Kill processes at once, so that none sees another one end, and wait until they have let go of their files."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and any(list(Path("/proc").glob(f"{pid}/fd/*")) for pid in pids):
+        time.sleep(0.05)
 
 
 def child_of(pid: int) -> int:

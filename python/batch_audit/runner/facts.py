@@ -72,6 +72,11 @@ class Node:
         """Data tests and unit tests are validations, not checkpoints."""
         return self.resource_type in ("test", "unit_test")
 
+    @property
+    def has_failing_rows(self) -> bool:
+        """Whether on-run-end would have kept the rows that this test found."""
+        return self.is_test and self.status in ("fail", "warn")
+
 
 @dataclass(frozen=True)
 class Invocation:

@@ -17,6 +17,7 @@ _TEST_COUNTERS = {
 }  # fmt: skip
 # Statuses of a test that proves nothing: it was not evaluated, or nobody saw its result.
 _NOT_EVALUATED = ("skipped", "unknown")
+_NO_ROWS = "dbt's on-run-end, which reads the failing rows, did not write"
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ def _node_metadata(node: Node, kind: str) -> dict[str, Any]:
     if node.is_test:
         return shared | {
             "failures": node.failures, "severity": node.severity, "column_name": node.column_name,
-            "rows_recorded": 0, "rows_capped": False,
-            "rows_reason": None if node.status == "pass" else "dbt's on-run-end, which reads the failing rows, did not write",
+            "rows_recorded": 0, "rows_capped": False, "rows_reason": _NO_ROWS if node.has_failing_rows else None,
         }  # fmt: skip
     return shared | {
         "materialized": node.materialized, "relation": node.relation, "rows_affected": node.rows_affected,
@@ -165,7 +165,8 @@ def _totals(invocation: Invocation, ending: Ending, captured: Mapping[str, Count
             totals[counter] += 1
     for kind in ("inserts", "updates", "deletes"):
         totals[kind] = sum(getattr(counts, kind) for counts in captured.values())
-    return totals | {"record_errors": 0, "nodes_selected": invocation.selected}
+    unknown_rows = any(node.has_failing_rows for node in invocation.nodes)
+    return totals | {"record_errors": None if unknown_rows else 0, "nodes_selected": invocation.selected}
 
 
 def _cleaned(value: Any, clean: Callable[[str], str]) -> Any:

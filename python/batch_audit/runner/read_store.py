@@ -96,10 +96,15 @@ def read_tally(warehouse: Warehouse, batch_id: str) -> dict[str, Any]:
     blocks = warehouse.query(
         f"select min(block_no) as first, max(block_no) as last from {block} where {where}"
     )[0]
+    filled_in = warehouse.query(
+        f"select metadata from {event} where {where} and part = 'end' and event_type = 'validation_fail'"
+        f" and segment in (select segment from {warehouse.table('audit_segment')} where writer = 'runner')"
+    )
     counted = {row["event_type"]: int(row["n"]) for row in others}
     return summed([json.loads(row["metadata"]) for row in ends]) | {
         "record_errors": counted.get("record_error", 0),
         "not_captured": counted.get("not_captured", 0),
+        "rows_unknown": sum(bool(json.loads(row["metadata"]).get("rows_reason")) for row in filled_in),
         "first_block": blocks["first"],
         "last_block": blocks["last"],
     }

@@ -67,6 +67,10 @@ def lines(summary: Summary) -> list[str]:
         if tally.get("reason"):
             said.append(f"why      {tally['reason']}")
         said += [_models(tally), _tests(tally), _records(tally)]
+        if tally["rows_unknown"]:
+            said.append(
+                f"rows     the failing rows of {tally['rows_unknown']} tests are not known: on-run-end did not read them"
+            )
         if tally["not_captured"]:
             said.append(
                 f"not captured: {tally['not_captured']} models asked for capture and got none (see the report)"
