@@ -11,16 +11,28 @@
             else batch_audit.checkpoint_event(run, result, events | length + 1)
         ) %}
     {% endfor %}
-    {% for result in results if result.node.resource_type | string in ["model", "seed", "snapshot"] %}
-        {% set node = graph.nodes.get(result.node.unique_id) %}
-        {% if node and result.status | string == "success" and batch_audit.asks_for_capture(
-            node
-        ) and node.unique_id not in captured %}
+    {% set built = [] %}
+    {% for result in results if result.node.resource_type | string in ["model", "seed", "snapshot"] and result.status | string == "success" %}
+        {% do built.append(graph.nodes.get(result.node.unique_id)) %}
+    {% endfor %}
+    {# dbt reports no result of an ephemeral model: it lives in those that read it. #}
+    {% for unique_id in selected_resources %}
+        {% set node = graph.nodes.get(unique_id) %}
+        {% if node and node.config.materialized == "ephemeral" %} {% do built.append(node) %} {% endif %}
+    {% endfor %}
+    {% for node in built %}
+        {% set asked = (node.config.get("meta") or {}).get("audit_capture") if node %}
+        {% if asked and asked not in ["none", "off"] and node.unique_id not in captured %}
+            {# A word that only asks_for_capture would refuse must not cost the whole batch its end. #}
             {% set reason = "the model was built and no capture ran: " ~ (
-                "record changes are captured for table models only, and this one is materialized as "
-                ~ node.config.materialized
-                if node.config.materialized != "table"
-                else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+                "audit_capture is '" ~ asked ~ "', which batch_audit does not know"
+                if asked != "changes"
+                else (
+                    "record changes are captured for table models only, and this one is materialized as "
+                    ~ node.config.materialized
+                    if node.config.materialized != "table"
+                    else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+                )
             ) %}
             {% do exceptions.warn(
                 node.name
