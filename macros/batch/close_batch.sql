@@ -1,11 +1,15 @@
 {#
   on-run-end: records what every node and test did, the failing rows of tests, the models that asked for capture and were
   not captured, and the end of this invocation; then seals its segment. All of it commits together or not at all.
+  dbt skips our on-run-start after another package's has failed, and goes on with the nodes: the batch starts here then.
 #}
 {% macro close_batch(results) %}
     {% if not batch_audit.is_audited() %} {{ return("") }}{% endif %}
     {% set run = batch_audit.run_context() %}
-    {% if not batch_audit.segment_is_open(run["segment"]) %} {{ return("") }} {% endif %}
+    {% set is_open = batch_audit.segment_is_open(run["segment"]) %}
+    {% if is_open is none %} {% do batch_audit.open_batch() %}
+    {% elif not is_open %} {{ return("") }}
+    {% endif %}
     {% set captured = batch_audit.captured_counts(run["segment"]) %}
     {% set failing_rows = [] %}
     {% for result in results if batch_audit.is_test(result.node) and result.status | string in ["fail", "warn"] %}

@@ -1,7 +1,7 @@
 {#
   Takes a lock that the end of the transaction releases: one holder at a time per name, or with a segment, which its
-  writers share and the one who seals it does not; a segment that is sealed by then refuses to be written (the cast fails).
-  DuckDB has one writing process.
+  writers share and the one who seals it does not; a segment that is sealed by then, or was never registered, refuses to
+  be written (the cast fails). DuckDB has one writing process and needs no lock.
 #}
 {% macro lock_sql(name, segment=none) %}
     {{ return(adapter.dispatch("lock_sql", "batch_audit")(name, segment)) }}
@@ -9,7 +9,9 @@
 
 {% macro default__lock_sql(name, segment=none) %} {{ batch_audit.not_written_for("lock_sql") }}{% endmacro %}
 
-{% macro duckdb__lock_sql(name, segment=none) %} {{ return("") }}{% endmacro %}
+{% macro duckdb__lock_sql(name, segment=none) %}
+    {{ return(batch_audit._writable_sql(segment) if segment else "") }}
+{% endmacro %}
 
 {% macro postgres__lock_sql(name, segment=none) %}
     {% set key = (
@@ -20,15 +22,25 @@
     {% if not segment %}
         {{ return("set local lock_timeout = '120s';\nselect pg_advisory_xact_lock" ~ key) }}
     {% endif %}
+    {{ return("select pg_advisory_xact_lock_shared" ~ key ~ batch_audit._writable_sql(segment)) }}
+{% endmacro %}
+
+{% macro _writable_sql(segment) %}
+    {% set id = batch_audit.text_literal(segment) %}
+    {# Neither text is a constant: an engine may fold the cast of one while it plans, and fail whatever the rows are. #}
     {{
         return(
-            "select pg_advisory_xact_lock_shared"
-            ~ key
-            ~ "select cast('batch_audit: segment ' || segment || ' was sealed while its run went on; run it again' as bigint) from "
+            "select cast('batch_audit: ' || problem as bigint) from (select 'segment ' || segment"
+            ~ " || ' was sealed while its run went on; run it again' from "
             ~ batch_audit.store_relation("audit_block")
             ~ " where segment = "
-            ~ batch_audit.text_literal(segment)
-            ~ ";\n"
+            ~ id
+            ~ " union all select count(*) || ' segments are registered for this run, because another package''s"
+            ~ " on-run-start failed before the audit could start; mend that hook and run again' from "
+            ~ batch_audit.store_relation("audit_segment")
+            ~ " where segment = "
+            ~ id
+            ~ " having count(*) = 0) as p(problem);\n"
         )
     }}
 {% endmacro %}

@@ -1,10 +1,10 @@
 {#
-  True when a segment is registered and not sealed, so that rows may be written into it. False, too, when the store does
-  not exist: then on-run-start has failed and has said why.
+  True when a segment is registered and not sealed, so that rows may be written into it; false when it is sealed; none
+  when it is not registered, or there is no store.
 #}
 {% macro segment_is_open(segment) %}
     {% set state = run_query(batch_audit.store_state_sql(batch_audit.store_schema())).rows[0] %}
-    {% if "audit_block" not in (state["tables"] or "").split(",") %} {{ return(false) }} {% endif %}
+    {% if "audit_block" not in (state["tables"] or "").split(",") %} {{ return(none) }} {% endif %}
     {% set id = batch_audit.text_literal(segment) %}
     {% set found = run_query(
         "select (select count(*) from "
@@ -17,5 +17,5 @@
         ~ id
         ~ ") as blocks"
     ).rows[0] %}
-    {{ return(found["registered"] == 1 and found["blocks"] == 0) }}
+    {{ return(found["blocks"] == 0 if found["registered"] else none) }}
 {% endmacro %}

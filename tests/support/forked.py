@@ -101,8 +101,8 @@ def forks() -> Iterator[Forks]:
 
 def serve(requests: IO[str], answers: IO[str]) -> None:
     """Fork a process for each request that names a program; answer with its pid, later with its exit status."""
-    for module in ("dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres", "batch_audit.cli"):
-        import_module(module)
+    for module in ("cli.main", "task.run", "adapters.duckdb", "adapters.postgres"):
+        import_module(f"dbt.{module}")
     for line in requests:
         request = json.loads(line)
         if "wait" in request:
