@@ -30,15 +30,11 @@
         limit {{ cap + 1 }}
     {% endset %}
     {% set unmatched = {"matched": "none", "reason": match["reason"]} %}
+    {% set error = batch_audit.event_fields(run, test.unique_id, 1, "record_error") %}
+    {% do error.update({"source": test.unique_id, "target": tested}) %}
     {% set recorded %}
         select
-            {{ batch_audit.recorded_columns(run, "record_error", test.unique_id, batch_audit.now_microseconds()) }},
-            cast(row_number() over () as bigint) as seq,
-            {{ batch_audit.text_literal(test.unique_id) }} as source,
-            {{ batch_audit.text_literal(tested) if tested else "cast(null as text)" }} as target,
             {{ match["record_id"] }} as record_id,
-            cast(null as text) as change_type,
-            cast(null as text) as changed_fields,
             {% if match["matched"] == "none" %} {{ batch_audit.text_literal(tojson(unmatched)[:-1]) }}
             {% else %}
                 case
@@ -63,7 +59,8 @@
         ) as f
     {% endset %}
     {{ batch_audit.temp_table_sql("batch_audit_failing", failing) }}
-    {{ batch_audit.insert_recorded_sql(recorded) }}
+    {{ batch_audit.temp_table_sql("batch_audit_recorded", batch_audit.recorded_rows_sql(recorded)) }}
+    {{ batch_audit.insert_recorded_sql(error, ["record_id", "metadata", "payload_commitment"]) }}
     drop table batch_audit_failing;
 {% endmacro %}
 

@@ -1,7 +1,7 @@
 {# Every row of the new relation in the shape of changed_rows_sql, as an insert. #}
 {% macro baseline_rows_sql(plan) %}
     select
-        'insert' as change_type
+        'insert' as change_type, {{ batch_audit.stored_row()["fence"] }} as fence
         {% for column in plan["columns"] %}
             ,
             cast(null as text) as b_{{ loop.index0 }},

@@ -18,11 +18,14 @@
 
     {% if plan["before"] is none %} {% set found = batch_audit.measure_first_build(plan) %}
     {% else %}
-        {% do run_query(batch_audit.temp_table_sql("batch_audit_diff", batch_audit.changed_rows_sql(plan))) %}
+        {% set changes = batch_audit.record_rows_sql(plan, batch_audit.changed_rows_sql(plan)) %}
+        {% do run_query(
+            batch_audit.temp_table_sql("batch_audit_recorded", batch_audit.recorded_rows_sql(changes))
+        ) %}
         {% set found = batch_audit.measure_changes(plan) %}
     {% endif %}
     {% if found["problem"] %}
-        {% if plan["before"] is not none %} {% do run_query("drop table batch_audit_diff") %} {% endif %}
+        {% if plan["before"] is not none %} {% do run_query("drop table batch_audit_recorded") %} {% endif %}
         {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"])) }}
     {% endif %}
     {{ return(batch_audit.record_capture_sql(plan, found)) }}

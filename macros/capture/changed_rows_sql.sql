@@ -1,6 +1,6 @@
 {#
   A select of the rows that differ between the previous and the new relation of a plan: change_type, then for column
-  number i its canonical text before (b_i) and after (a_i). Only rows that differ are turned into text.
+  number i its canonical text before (b_i) and after (a_i). Only rows that differ are turned into text, and each once.
 #}
 {% macro changed_rows_sql(plan) %}
     {% set selected, differs, same_key = [], [], [] %}
@@ -26,6 +26,7 @@
             then 'delete'
             else 'update'
         end as change_type,
+        {{ batch_audit.stored_row()["fence"] }} as fence,
         {{ selected | join(",\n        ") }}
     from (select 1 as {{ present }}, t.* from {{ plan["before"] }} as t) as b
     full outer join

@@ -1,15 +1,9 @@
 {#
-  What batch_audit_diff and the two relations say: rows_before, rows_after, inserts, updates, deletes, or problem and
+  What batch_audit_recorded and the two relations say: rows_before, rows_after, inserts, updates, deletes, or problem and
   remedy when the key does not identify the records. Keys are unique on both sides exactly when every pair that the join
   made stands for one row of each side and no key comes twice among the rows that differ.
 #}
 {% macro measure_changes(plan) %}
-    {% set key_before = batch_audit._key_columns(plan, "b_") %}
-    {% set key_after = batch_audit._key_columns(plan, "a_") %}
-    {% set key = [] %}
-    {% for before in key_before %}
-        {% do key.append("coalesce(" ~ key_after[loop.index0] ~ ", " ~ before ~ ")") %}
-    {% endfor %}
     {% set row = run_query(
         "select (select count(*) from "
         ~ plan["before"]
@@ -18,17 +12,9 @@
         ~ ") as rows_after,"
         ~ " count(case when change_type = 'insert' then 1 end) as inserts, count(case when change_type = 'update' then 1 end) as updates,"
         ~ " count(case when change_type = 'delete' then 1 end) as deletes,"
-        ~ " count(case when change_type = 'insert' and ("
-        ~ key_after
-        | join(" is null or ")
-        ~ " is null) then 1 end) as null_keys,"
-        ~ " count(case when change_type = 'delete' and ("
-        ~ key_before
-        | join(" is null or ")
-        ~ " is null) then 1 end) as null_keys_before,"
-        ~ " count(*) - count(distinct ("
-        ~ (["change_type = 'delete'"] + key)
-        | join(", ") ~ ")) as repeated from batch_audit_diff"
+        ~ " count(case when change_type = 'insert' and record_id is null then 1 end) as null_keys,"
+        ~ " count(case when change_type = 'delete' and record_id is null then 1 end) as null_keys_before,"
+        ~ " count(*) - count(distinct (change_type = 'delete', record_id)) as repeated from batch_audit_recorded"
     ).rows[0] %}
     {% set found = {
         "rows_before": row["rows_before"] | int,
@@ -50,20 +36,10 @@
     {% endif %}
     {% if repeated or row["null_keys_before"] %}
         {# Only the previous table's key is bad: its records cannot be told apart, so history starts with this build. #}
-        {% do run_query("drop table batch_audit_diff") %}
+        {% do run_query("drop table batch_audit_recorded") %}
         {% set bad = "repeated keys" if repeated else "had NULL in its key" %}
         {% do plan.update({"before": none, "why_first": "the previous table " ~ bad}) %}
         {{ return(batch_audit.measure_first_build(plan)) }}
     {% endif %}
     {{ return(found) }}
-{% endmacro %}
-
-{% macro _key_columns(plan, prefix) %}
-    {% set by_name = {} %}
-    {% for column in plan["columns"] %}
-        {% do by_name.update({column["name"]: prefix ~ loop.index0}) %}
-    {% endfor %}
-    {% set key = [] %}
-    {% for name in plan["key"] %} {% do key.append(by_name[name]) %} {% endfor %}
-    {{ return(key) }}
 {% endmacro %}

@@ -37,13 +37,25 @@
     {% do summary.update({"target": model.unique_id}) %}
     {% set sql = batch_audit.insert_events_sql([summary]) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
-    {% if found["inserts"] + found["updates"] + found["deletes"] > 0 %}
-        {% set changes = (
-            batch_audit.baseline_rows_sql(plan) if baseline else "select * from batch_audit_diff"
-        ) %}
-        {% set sql = sql ~ batch_audit.insert_recorded_sql(
-            batch_audit.record_events_sql(run, plan, changes, summary["occurred_at"])
+    {% if found["inserts"] + found["updates"] + found["deletes"] == 0 %}
+        {{ return(sql ~ ("" if baseline else "drop table batch_audit_recorded;\n")) }}
+    {% endif %}
+    {% if baseline %}
+        {% set records = batch_audit.record_rows_sql(plan, batch_audit.baseline_rows_sql(plan)) %}
+        {% set sql = sql ~ batch_audit.temp_table_sql(
+            "batch_audit_recorded", batch_audit.recorded_rows_sql(records)
         ) %}
     {% endif %}
-    {{ return(sql if baseline else sql ~ "drop table batch_audit_diff;\n") }}
+    {% set write = batch_audit.event_fields(
+        run, model.unique_id, 2, "record_write", occurred_at=summary["occurred_at"]
+    ) %}
+    {% do write.update({"target": model.unique_id}) %}
+    {{
+        return(
+            sql
+            ~ batch_audit.insert_recorded_sql(
+                write, ["record_id", "change_type", "changed_fields", "payload_commitment"]
+            )
+        )
+    }}
 {% endmacro %}

@@ -1,33 +1,42 @@
 {#
-  Inserts events with their payloads from a select that gives segment, part, seq, batch_id, batch_month, event_type,
-  occurred_at, invocation_id, actor, source, target, record_id, change_type, changed_fields, metadata, old_hash,
-  record_hash, old_value, new_value. The rows stand in a temporary table first: a salt must be drawn once for both tables.
+  Inserts the rows of batch_audit_recorded (see recorded_rows_sql) as events with their payloads and drops it. `event` has
+  the columns that all of them share and, as seq, the number of the first; `varying` names the event columns that the rows
+  bring themselves. An event's id hashes its seq, so ids stand in a narrow table of their own between the two inserts.
 #}
-{% macro insert_recorded_sql(recorded) %}
-    {% set committed = [] %}
-    {% for column in ["salt", "old_hash", "record_hash", "old_value", "new_value"] %}
-        {% do committed.append({"sql": column, "counted": false}) %}
+{% macro insert_recorded_sql(event, varying) %}
+    {% set row = batch_audit.stored_row() %}
+    {% set shared = [] %}
+    {% for column in batch_audit.store_columns("audit_event") if column not in varying + ["seq", "event_id"] %}
+        {% set value = event.get(column) %}
+        {% if value is none %} {% do shared.append("cast(null as text) as " ~ column) %}
+        {% elif value is string %} {% do shared.append(batch_audit.text_literal(value) ~ " as " ~ column) %}
+        {% else %} {% do shared.append("cast(" ~ value ~ " as bigint) as " ~ column) %}
+        {% endif %}
     {% endfor %}
-    {% set rows %}
-        select r.*, {{ batch_audit.sha256_hex(batch_audit.row_text("audit_event", "r")) }} as event_id
+    {% set seq = "cast(" ~ row["number"] ~ " + " ~ (event["seq"] - 1) ~ " as bigint) as seq" %}
+    {% set ids %}
+        select r.row_id, r.seq, {{ batch_audit.sha256_hex(batch_audit.row_text("audit_event", "r")) }} as event_id
         from (
-            select s.*, {{ batch_audit.sha256_hex(batch_audit.fields_text("audit_payload", committed)) }} as payload_commitment
-            from (
-                select
-                    q.*,
-                    {{ batch_audit.random_salt() }} as salt,
-                    cast(null as text) as subject_id,
-                    cast(null as text) as error_message,
-                    cast(null as text) as error_stack
-                from ({{ recorded }}) as q
-            ) as s
+            select {{ row["id"] }} as row_id, {{ seq }}, {{ shared | join(", ") }}, {{ varying | join(", ") }}
+            from batch_audit_recorded
         ) as r
     {% endset %}
-    {{ batch_audit.temp_table_sql("batch_audit_recorded", rows) }}
+    {{ batch_audit.temp_table_sql("batch_audit_ids", ids) }}
     {% for table in ["audit_event", "audit_payload"] %}
         {% set columns = batch_audit.store_columns(table) | join(", ") %}
         insert into {{ batch_audit.store_relation(table) }} ({{ columns }})
-        select {{ columns }} from batch_audit_recorded;
+        select {{ columns }}
+        from (
+            select
+                i.seq,
+                i.event_id,
+                {{ shared | join(", ") }},
+                {{ "cast(null as text) as subject_id," if table == "audit_payload" }}
+                r.*
+            from batch_audit_recorded as r
+            join batch_audit_ids as i on i.row_id = r.{{ row["id"] }}
+        ) as r;
     {% endfor %}
+    drop table batch_audit_ids;
     drop table batch_audit_recorded;
 {% endmacro %}

@@ -1,5 +1,8 @@
-{# The record_write events of changed rows (in the shape of changed_rows_sql), in the shape that insert_recorded_sql takes. #}
-{% macro record_events_sql(run, plan, changes, occurred_at) %}
+{#
+  What the record_write events of changed rows (a select in the shape of changed_rows_sql) say of each: record_id (NULL
+  when a part of the key is), change_type, changed_fields, and the hashes and values before and after.
+#}
+{% macro record_rows_sql(plan, changes) %}
     {% set key = [] %}
     {% set key_before = batch_audit._key_columns(plan, "b_") %}
     {% for after in batch_audit._key_columns(plan, "a_") %}
@@ -22,16 +25,11 @@
         {% if column["after"] is not none %} {% do after.append((column["name"], a)) %} {% endif %}
     {% endfor %}
     select
-        {{ batch_audit.recorded_columns(run, "record_write", model.unique_id, occurred_at) }},
-        cast(row_number() over () + 1 as bigint) as seq,
-        cast(null as text) as source,
-        {{ batch_audit.text_literal(model.unique_id) }} as target,
         {{ key | join(" || '|' || ") }} as record_id,
         change_type,
         case
             when change_type = 'update' then '[' || ltrim({{ changed | join(" || ") }}, ',') || ']'
         end as changed_fields,
-        cast(null as text) as metadata,
         case
             when change_type <> 'insert' then {{ batch_audit.record_hash_sql(compared_before) }}
         end as old_hash,
@@ -41,4 +39,14 @@
         case when change_type <> 'insert' then {{ batch_audit.json_object_text(before) }} end as old_value,
         case when change_type <> 'delete' then {{ batch_audit.json_object_text(after) }} end as new_value
     from ({{ changes }}) as c
+{% endmacro %}
+
+{% macro _key_columns(plan, prefix) %}
+    {% set by_name = {} %}
+    {% for column in plan["columns"] %}
+        {% do by_name.update({column["name"]: prefix ~ loop.index0}) %}
+    {% endfor %}
+    {% set key = [] %}
+    {% for name in plan["key"] %} {% do key.append(by_name[name]) %} {% endfor %}
+    {{ return(key) }}
 {% endmacro %}
