@@ -1,7 +1,8 @@
 {# Every row of the new relation in the shape of changed_rows_sql, as an insert. #}
 {% macro baseline_rows_sql(plan) %}
     select
-        'insert' as change_type, {{ batch_audit.stored_row()["fence"] }} as fence
+        'insert' as change_type,
+        {{ batch_audit.stored_row("batch_audit_recorded")["fence"] }} as fence
         {% for column in plan["columns"] %}
             ,
             cast(null as text) as b_{{ loop.index0 }},

@@ -20,7 +20,9 @@
     {% else %}
         {% set changes = batch_audit.record_rows_sql(plan, batch_audit.changed_rows_sql(plan)) %}
         {% do run_query(
-            batch_audit.temp_table_sql("batch_audit_recorded", batch_audit.recorded_rows_sql(changes))
+            batch_audit.temp_table_sql(
+                "batch_audit_recorded", batch_audit.recorded_rows_sql(changes)
+            )
         ) %}
         {% set found = batch_audit.measure_changes(plan) %}
     {% endif %}

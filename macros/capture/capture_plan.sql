@@ -49,12 +49,11 @@
     {% set unknown = ignored | reject("in", known) | reject("in", batch_audit.audit_column_names()) | list %}
     {% if unknown %}
         {% do exceptions.warn(
-            model.name
-            ~ ": audit_ignore names columns that it does not have: "
-            ~ unknown
+            model.name ~ ": audit_ignore names columns that it does not have: " ~ unknown
             | join(", ") ~ ". It has: " ~ after
             | map(attribute="name")
-            | join(", ") ~ ". Correct audit_ignore, or the changes that it should leave out are recorded."
+            | join(", ")
+            ~ ". Correct audit_ignore, or the changes that it should leave out are recorded."
         ) %}
     {% endif %}
     {% set columns = batch_audit._paired_columns(

@@ -26,7 +26,7 @@
             then 'delete'
             else 'update'
         end as change_type,
-        {{ batch_audit.stored_row()["fence"] }} as fence,
+        {{ batch_audit.stored_row("batch_audit_recorded")["fence"] }} as fence,
         {{ selected | join(",\n        ") }}
     from (select 1 as {{ present }}, t.* from {{ plan["before"] }} as t) as b
     full outer join

@@ -4,7 +4,7 @@
   bring themselves. An event's id hashes its seq, so ids stand in a narrow table of their own between the two inserts.
 #}
 {% macro insert_recorded_sql(event, varying) %}
-    {% set row = batch_audit.stored_row() %}
+    {% set row = batch_audit.stored_row("batch_audit_recorded") %}
     {% set shared = [] %}
     {% for column in batch_audit.store_columns("audit_event") if column not in varying + ["seq", "event_id"] %}
         {% set value = event.get(column) %}
@@ -30,8 +30,8 @@
             select
                 i.seq,
                 i.event_id,
-                {{ shared | join(", ") }},
-                {{ "cast(null as text) as subject_id," if table == "audit_payload" }}
+        {{ shared | join(", ") }},
+        {{ "cast(null as text) as subject_id," if table == "audit_payload" }}
                 r.*
             from batch_audit_recorded as r
             join batch_audit_ids as i on i.row_id = r.{{ row["id"] }}

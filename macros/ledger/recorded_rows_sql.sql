@@ -8,6 +8,9 @@
     {% for column in ["salt", "old_hash", "record_hash", "old_value", "new_value"] %}
         {% do committed.append({"sql": column, "counted": false}) %}
     {% endfor %}
-    select s.*, {{ batch_audit.sha256_hex(batch_audit.fields_text("audit_payload", committed)) }} as payload_commitment
+    select
+        s.*,
+        {{ batch_audit.sha256_hex(batch_audit.fields_text("audit_payload", committed)) }}
+        as payload_commitment
     from (select q.*, {{ batch_audit.random_salt() }} as salt from ({{ recorded }}) as q) as s
 {% endmacro %}
