@@ -69,7 +69,7 @@ def lines(summary: Summary) -> list[str]:
         said += [_models(tally), _tests(tally), _records(tally)]
         if tally["rows_unknown"]:
             said.append(
-                f"rows     the failing rows of {tally['rows_unknown']} tests are not known: on-run-end did not read them"
+                f"rows     those of {tally['rows_unknown']} failing tests are not known: on-run-end did not read them"
             )
         if tally["not_captured"]:
             said.append(
