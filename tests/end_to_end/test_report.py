@@ -27,6 +27,17 @@ def notes(rows: str) -> str:
     return f"{{{{ config(materialized='table') }}}} select * from (values {rows}) as v(id, body)"
 
 
+def bytes_of(project: Project, table: str) -> int:
+    """What the table and its partitions take on Postgres, by name."""
+    rows = project.query(
+        "select cast(sum(pg_total_relation_size(format('%I.%I', schemaname, tablename)::regclass)) as bigint) as n"
+        f" from pg_tables where schemaname = '{project.target.audit_schema}'"
+        f" and tablename ~ '^{table}(_[0-9]{{4}}_[0-9]{{2}})?$'"
+    )
+    size: int = rows[0]["n"]
+    return size
+
+
 @pytest.mark.slow
 def test_a_batch_is_reported_as_a_page_and_as_json(
     make_project: Callable[..., Project], tmp_path: Path
@@ -75,3 +86,9 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
     status = json.loads(project.batch_audit("status", "--format", "json").stdout)
     assert [row["status"] for row in status["batches"]] == ["error", "success"]
     assert status["unsealed_segments"] == 0 and status["rows"]["audit_payload"] == 3
+    assert list(status["bytes"]) == list(status["rows"])
+    assert status["database_bytes"] > sum(size or 0 for size in status["bytes"].values())
+    if project.target.engine == "duckdb":
+        assert set(status["bytes"].values()) == {None}
+    else:
+        assert status["bytes"] == {table: bytes_of(project, table) for table in status["rows"]}

@@ -83,7 +83,13 @@ def _read(warehouse: Warehouse, last: int) -> dict[str, Any]:
         f"select count(*) as n from {segment} as s where not exists"
         f" (select 1 from {warehouse.table('audit_block')} as b where b.segment = s.segment)"
     )[0]["n"]
-    return {"batches": batches, "unsealed_segments": open_segments, "rows": rows}
+    return {
+        "batches": batches,
+        "unsealed_segments": open_segments,
+        "rows": rows,
+        "bytes": warehouse.stored_bytes(_TABLES),
+        "database_bytes": warehouse.database_bytes(),
+    }
 
 
 def _status(marks: list[dict[str, Any]]) -> str:
@@ -95,6 +101,25 @@ def _status(marks: list[dict[str, Any]]) -> str:
     if started - {mark["invocation_id"] for mark in ends}:
         return "running"
     return worst([json.loads(mark["metadata"]).get("status") for mark in ends])
+
+
+def _size(found: dict[str, Any]) -> str:
+    """The bytes of the store by table where the engine keeps account of them, and of the database around it."""
+    known = {name: size for name, size in found["bytes"].items() if size is not None}
+    tables = ", ".join(f"{name.removeprefix('audit_')} {_in_units(size)}" for name, size in known.items())
+    total = f"{_in_units(sum(known.values()))} ({tables})" if known else "not known by table on this engine"
+    whole = found["database_bytes"]
+    return total if whole is None else f"{total}; the whole database {_in_units(whole)}"
+
+
+def _in_units(size: int) -> str:
+    """Bytes in the largest unit of 1024 that leaves at least one."""
+    value, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
 
 
 def _show(settings: Settings, found: dict[str, Any]) -> None:
@@ -113,6 +138,7 @@ def _show(settings: Settings, found: dict[str, Any]) -> None:
     console.print(table)
     sizes = ", ".join(f"{name.removeprefix('audit_')} {count:,}" for name, count in found["rows"].items())
     console.print(f"\nrows      {sizes}", markup=False)
+    console.print(f"size      {_size(found)}", markup=False)
     console.print(
         f"unsealed  {found['unsealed_segments']} segments (a running batch has some; else: batch-audit seal)",
         markup=False,

@@ -61,6 +61,12 @@ class Warehouse(Protocol):
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""
 
+    def stored_bytes(self, tables: Sequence[str]) -> dict[str, int | None]:
+        """The bytes on disk of tables of the audit store, with their indexes and partitions; None is unknown."""
+
+    def database_bytes(self) -> int | None:
+        """The bytes on disk of the whole database, the audit store and everything else in it; None is unknown."""
+
     def literal(self, text: str) -> str:
         """`text` as an SQL expression that yields exactly this text."""
 

@@ -108,6 +108,17 @@ class DuckDBWarehouse:
         )
         return bool(found[0]["tables"] == 3)
 
+    def stored_bytes(self, tables: Sequence[str]) -> dict[str, int | None]:
+        """Unknown: DuckDB's `estimated_size` counts rows, and tables share blocks of the file."""
+        return dict.fromkeys(tables)
+
+    def database_bytes(self) -> int | None:
+        found = self.query(
+            "select total_blocks * block_size as bytes from pragma_database_size()"
+            f" where database_name = {self.literal(self.database)}"
+        )
+        return int(found[0]["bytes"]) if found else None
+
     def literal(self, text: str) -> str:
         quoted = "'" + text.replace("'", "''") + "'"
         # The parser ends a statement at U+0000.

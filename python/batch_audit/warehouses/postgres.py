@@ -147,6 +147,19 @@ class PostgresWarehouse:
         )
         return bool(found[0]["tables"] == 3)
 
+    def stored_bytes(self, tables: Sequence[str]) -> dict[str, int | None]:
+        found = self.query(
+            "select c.relname, pg_total_relation_size(c.oid) + coalesce((select cast(sum(pg_total_relation_size(relid))"
+            " as bigint) from pg_partition_tree(c.oid) where level > 0), 0) as bytes"
+            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(self.audit_schema)} and c.relkind in ('r', 'p')"
+        )
+        sizes = {row["relname"]: row["bytes"] for row in found}
+        return {table: sizes.get(table) for table in tables}
+
+    def database_bytes(self) -> int | None:
+        return int(self.query("select pg_database_size(current_database()) as bytes")[0]["bytes"])
+
     def literal(self, text: str) -> str:
         from psycopg2.extensions import QuotedString
 
