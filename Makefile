@@ -59,7 +59,7 @@ docs: $(STAMP) ## Write the command reference from the commands' help
 	$(BIN)/python -m scripts.commands_reference > docs/reference/commands.md.new
 	mv docs/reference/commands.md.new docs/reference/commands.md
 
-compat: ## Test the warehouses on dbt-core 1.10 and 1.12 (needs the registry)
+compat: ## Test the warehouses on dbt-core 1.11.0 and 1.12 (needs the registry)
 	scripts/compat
 
 lock: ## Solve requirements.lock anew (needs uv)

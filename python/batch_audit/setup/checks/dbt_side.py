@@ -10,7 +10,8 @@ from batch_audit.setup.context import Context
 from batch_audit.setup.dbt_command import ADAPTERS
 from batch_audit.setup.findings import Finding
 
-LOWEST, BELOW = (1, 10), (2, 0)
+# dbt-core 1.10 does not read the `arguments` of a test, as the package's YAML writes them, unless a flag asks for it.
+LOWEST, BELOW = (1, 11), (2, 0)
 
 
 def parses(context: Context) -> Iterator[Finding]:
@@ -29,8 +30,8 @@ def version(context: Context) -> Iterator[Finding]:
     if LOWEST <= numbers < BELOW:
         yield Finding("ok", "dbt-core", found)
     else:
-        why = f"{found} is outside the supported range >=1.10,<2"
-        yield Finding("fail", "dbt-core", why, "Install a supported one: pip install 'dbt-core>=1.10,<2'.")
+        why = f"{found} is outside the supported range >=1.11,<2"
+        yield Finding("fail", "dbt-core", why, "Install a supported one: pip install 'dbt-core>=1.11,<2'.")
 
 
 def adapter(context: Context) -> Iterator[Finding]:
