@@ -26,10 +26,9 @@ def record_keys(context: Context) -> Iterator[Finding]:
             verdict: Verdict = "warn" if meta(node).get("audit_on_error") == "warn" else "fail"
             why = f"has no record key ({key.reason}), so its changes cannot be captured"
             yield Finding(verdict, name, why, f"{NAME_KEY}, or add a unique test to its key column.")
-        elif doubt := _doubt(node, key):
-            yield Finding(
-                "warn", name, f"record key {', '.join(key.columns)} ({key.rule}), but {doubt}", f"{NAME_KEY}."
-            )
+        elif key.others:
+            why = f"record key {', '.join(key.columns)} ({key.rule}), but there are other candidates: "
+            yield Finding("warn", name, why + "; ".join(key.others), f"{NAME_KEY}.")
         else:
             yield Finding("ok", name, f"record key {', '.join(key.columns)} ({key.rule})")
 
@@ -122,16 +121,6 @@ def key_of(manifest: Manifest, node: NodeData) -> RecordKey:
             given = ast.literal_eval(argument[1])
             return RecordKey(tuple(given) if isinstance(given, list) else (given,), "argument")
     return record_key(node, manifest.tests_of(node))
-
-
-def _doubt(node: NodeData, key: RecordKey) -> str | None:
-    """Why an inferred key may not be the one that is meant; None without doubt."""
-    if key.others:
-        return f"there are other candidates: {'; '.join(key.others)}"
-    inferred = node.get("primary_key") or []
-    if key.rule not in ("audit_key", "argument") and inferred and set(inferred) != set(key.columns):
-        return f"dbt itself takes {', '.join(inferred)} for its primary key"
-    return None
 
 
 def _has_foreign_key(node: NodeData) -> bool:
