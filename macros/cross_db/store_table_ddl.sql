@@ -21,7 +21,7 @@
     {% set relation = batch_audit.store_relation(table) %}
     {% if table in batch_audit.store_tables() %}
         {% set partitioned = table in batch_audit.monthly_tables() %}
-        {% set ddl = (
+        {% set ddl = [
             "create table "
             ~ relation
             ~ " ("
@@ -29,18 +29,20 @@
             ~ ")"
             ~ (" partition by list (batch_month)" if partitioned else "")
             ~ ";"
-        ) %}
-        {% set indexes = {
-            "audit_event": [
-                "unique index audit_event_place on {} (segment, part, seq, batch_month)",
-                "index audit_event_record on {} (target, record_id)",
-            ],
-            "audit_payload": ["index audit_payload_event on {} (event_id)"],
-        } %}
-        {% for index in indexes.get(table, []) %}
-            {% set ddl = ddl ~ "\ncreate " ~ index.format(relation) ~ ";" %}
+        ] %}
+        {# Changed records are left out: an index over them costs more than it saves (docs/decisions/0007). #}
+        {% for column in ["batch_id", "target"] if table == "audit_event" %}
+            {% do ddl.append(
+                "create index audit_event_by_"
+                ~ column
+                ~ " on "
+                ~ relation
+                ~ " ("
+                ~ column
+                ~ ") where event_type <> 'record_write';"
+            ) %}
         {% endfor %}
-        {{ return(ddl) }}
+        {{ return(ddl | join("\n")) }}
     {% endif %}
     {% set parent = batch_audit.store_relation(table[:-8]) %}
     {% set month = table[-7:].replace("_", "-") %}

@@ -38,6 +38,15 @@ def bytes_of(project: Project, table: str) -> int:
     return size
 
 
+def assert_found_by_index(project: Project, condition: str, index: str) -> None:
+    """Postgres finds a few events among a month of record changes by an index."""
+    plan = project.query(
+        f'begin; set local enable_seqscan = off; explain select * from "{project.target.audit_schema}".audit_event'
+        f" where {condition}"
+    )
+    assert any(index in line["QUERY PLAN"] for line in plan), plan
+
+
 @pytest.mark.slow
 def test_a_batch_is_reported_as_a_page_and_as_json(
     make_project: Callable[..., Project], tmp_path: Path
@@ -92,3 +101,7 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
         assert set(status["bytes"].values()) == {None}
     else:
         assert status["bytes"] == {table: bytes_of(project, table) for table in status["rows"]}
+        assert_found_by_index(
+            project, "batch_id = 'b' and event_type in ('batch_start', 'batch_end')", "batch_id_idx"
+        )
+        assert_found_by_index(project, "target = 'm' and event_type = 'checkpoint'", "target_idx")
