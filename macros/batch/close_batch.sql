@@ -1,7 +1,7 @@
 {#
   on-run-end: records what every node and test did, the failing rows of tests, the models that asked for capture and were
   not captured, and the end of this invocation; then seals its segment. All of it commits together or not at all.
-  dbt skips our on-run-start after another package's has failed, and goes on with the nodes: the batch starts here then.
+  dbt skips our on-run-start after another one has failed, and goes on with the nodes: the batch starts here then.
 #}
 {% macro close_batch(results) %}
     {% if not batch_audit.is_audited() %} {{ return("") }}{% endif %}

@@ -22,6 +22,13 @@
     {% endfor %}
     {% for node in built %}
         {% set asked = (node.config.get("meta") or {}).get("audit_capture") if node %}
+        {% set obstacle = none %}
+        {% if node and (node.database or target.database) | lower != target.database | lower %}
+            {% set asked = asked or ("changes" if "batch_audit.capture_changes" in node.config.get("post-hook") | string) %}
+            {% set obstacle = batch_audit.capture_obstacle(
+                api.Relation.create(database=node.database, schema=node.schema, identifier=node.alias)
+            ) if asked %}
+        {% endif %}
         {% if asked and asked not in ["none", "off"] and node.unique_id not in captured %}
             {# A word that only asks_for_capture would refuse must not cost the whole batch its end. #}
             {% set reason = "the model was built and no capture ran: " ~ (
@@ -31,7 +38,8 @@
                     "record changes are captured for table models only, and this one is materialized as "
                     ~ node.config.materialized
                     if node.config.materialized != "table"
-                    else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+                    else obstacle
+                    or "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
                 )
             ) %}
             {% do exceptions.warn(

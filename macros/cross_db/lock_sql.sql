@@ -35,8 +35,9 @@
             ~ batch_audit.store_relation("audit_block")
             ~ " where segment = "
             ~ id
-            ~ " union all select count(*) || ' segments are registered for this run, because another package''s"
-            ~ " on-run-start failed before the audit could start; mend that hook and run again' from "
+            ~ " union all select count(*) || ' segments are registered for this run, because an"
+            ~ " on-run-start hook of the project or of another package failed before the audit could start; mend it and run"
+            ~ " again' from "
             ~ batch_audit.store_relation("audit_segment")
             ~ " where segment = "
             ~ id
