@@ -50,6 +50,8 @@ class DbtCall:
                 found[name] = value
             elif name and index + 1 < len(self.arguments):
                 found[name] = self.arguments[index + 1]
+            elif word.startswith("-t") and len(word) > 2:
+                found["target"] = word[2:]
         return found
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 
 _HEADER = re.compile(rb"^={30} (\d\d:\d\d:\d\d\.\d{6}) \| ([0-9a-f-]{36}) ={30}\r?$", re.MULTILINE)
@@ -79,11 +80,13 @@ def _read_text(content: bytes, started_at: int) -> list[LogSlice]:
 
 def _text_events(text: str, clock: _Clock) -> Iterator[LogEvent]:
     starts = [match.end() for match in _EVENT_START.finditer(text)]
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, end in pairwise([*starts, len(text)]):
         found = _LINE.match(text[start:end])
         if found is not None:
             message = _COLOUR.sub("", found[4]).rstrip()
-            yield LogEvent(clock.at(found[1]), found[2], found[3] and found[3].strip(), message)
+            at = clock.at(found[1])
+            if at is not None:
+                yield LogEvent(at, found[2], found[3] and found[3].strip(), message)
 
 
 class _Clock:
@@ -92,10 +95,16 @@ class _Clock:
     def __init__(self, started_at: int):
         self._last = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=started_at)
 
-    def at(self, time_of_day: str) -> int:
-        """Microseconds since 1970-01-01 UTC; the moment of that time of day which is nearest to the last one."""
+    def at(self, time_of_day: str) -> int | None:
+        """Microseconds since 1970-01-01 UTC; the moment of that time of day which is nearest to the last one.
+
+        None for what is no time of day: a message may begin a line with anything.
+        """
         # fromisoformat reads a time of day ten times faster than strptime, and a log has 100,000s of them.
-        moment = datetime.combine(self._last.date(), time.fromisoformat(time_of_day), UTC)
+        try:
+            moment = datetime.combine(self._last.date(), time.fromisoformat(time_of_day), UTC)
+        except ValueError:
+            return None
         if moment < self._last - _HALF_A_DAY:
             moment += timedelta(days=1)
         elif moment > self._last + _HALF_A_DAY:

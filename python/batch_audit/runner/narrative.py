@@ -16,6 +16,12 @@ _COMMANDS = (
     "build", "run", "test", "seed", "snapshot", "retry", "compile", "clone", "list", "ls", "parse", "show", "docs",
     "source", "deps", "clean", "debug", "init", "run-operation",
 )  # fmt: skip
+# dbt's options that may stand before the subcommand and take a value.
+_WITH_VALUE = (
+    "--profiles-dir", "--project-dir", "--profile", "--target", "-t", "--vars", "--target-path", "--log-path",
+    "--log-level", "--log-level-file", "--log-format", "--log-format-file", "--log-file-max-bytes", "--state",
+    "--defer-state", "--printer-width", "--record-timing-info", "-r", "--warn-error-options",
+)  # fmt: skip
 _RESULT = re.compile(
     r"^(\d+) of (\d+) (START|OK|ERROR|PASS|FAIL|WARN|SKIP|NO-OP|PARTIAL SUCCESS)(?: (\d+))?\b"
 )
@@ -132,8 +138,17 @@ def narrate(part: LogSlice) -> Invocation:
 
 
 def subcommand(words: Iterable[str]) -> str | None:
-    """dbt's subcommand in a command line; None if there is none that is known."""
-    return next((word for word in words if word in _COMMANDS), None)
+    """dbt's subcommand in a command line; None if there is none that is known.
+
+    The values of options before it are not taken for it: `dbt --target docs build`.
+    """
+    rest = iter(words)
+    for word in rest:
+        if word in _COMMANDS:
+            return word
+        if word in _WITH_VALUE:
+            next(rest, None)
+    return None
 
 
 def _finished(node: _Running, event: LogEvent) -> Node:
