@@ -4,6 +4,7 @@ A fork is the real command in every respect (arguments, environment, folder, exi
 second and a half of imports, which a test of many short invocations would pay again and again.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -103,6 +104,7 @@ def serve(requests: IO[str], answers: IO[str]) -> None:
     """Fork a process for each request that names a program; answer with its pid, later with its exit status."""
     for module in ("cli.main", "task.run", "adapters.duckdb", "adapters.postgres"):
         import_module(f"dbt.{module}")
+    gc.freeze()  # what is imported by now is nobody's garbage
     for line in requests:
         request = json.loads(line)
         if "wait" in request:
