@@ -79,7 +79,7 @@ def await_waiting(project: Project, count: int, running: list[Running]) -> None:
         if found == count:
             return
         time.sleep(0.05)
-    printed = "\n".join(one.printed.read_text(encoding="utf-8") for one in running)
+    printed = "\n".join(one.printed.with_suffix(".out").read_text(encoding="utf-8") for one in running)
     raise AssertionError(f"{found} of {count} sessions wait for the lock\n{printed}")
 
 
@@ -136,7 +136,7 @@ def test_eight_first_runs_at_once_make_one_store_and_one_chain(project: Project,
 
 def status_of(project: Project, forks: Forks, batch_id: str) -> tuple[str, int, int]:
     """What `batch-audit status` says of a batch: its status, its segments and how many are not sealed."""
-    said = forks.batch_audit(project, "status", "--format", "json").output
+    said = forks.batch_audit(project, "status", "--format", "json").stdout
     (row,) = [row for row in json.loads(said)["batches"] if row["batch_id"] == batch_id]
     return row["status"], row["segments"], row["unsealed"]
 

@@ -22,10 +22,16 @@ from tests.support.project import CHECKOUT, Project
 
 @dataclass(frozen=True)
 class Done:
-    """What a command ended with: its exit status, and all that it printed."""
+    """What a command ended with."""
 
     status: int
-    output: str
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self) -> str:
+        """All that it printed."""
+        return self.stdout + self.stderr
 
 
 @dataclass
@@ -39,7 +45,8 @@ class Running:
     def wait(self) -> Done:
         """Wait for its end."""
         status = self.forks.ask(wait=self.pid)
-        return Done(status, self.printed.read_text(encoding="utf-8", errors="replace"))
+        printed = [self.printed.with_suffix(end) for end in (".out", ".err")]
+        return Done(status, *(file.read_text(encoding="utf-8", errors="replace") for file in printed))
 
 
 @dataclass
@@ -60,7 +67,7 @@ class Forks:
         self, project: Project, *args: str, program: str = "dbt", env: Mapping[str, str] | None = None
     ) -> Running:
         """Start a command in the project's folder and return at once."""
-        printed = self.folder / f"{len(self.started)}.txt"
+        printed = self.folder / f"{len(self.started)}"
         pid = self.ask(
             program=program, args=args, folder=str(project.root), env=project.environment(env), printed=str(printed)
         )  # fmt: skip
@@ -127,9 +134,8 @@ def _become(request: dict[str, Any]) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["env"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    printed = os.open(request["printed"], os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    os.dup2(printed, 1)
-    os.dup2(printed, 2)
+    for number, end in ((1, ".out"), (2, ".err")):
+        os.dup2(os.open(request["printed"] + end, os.O_CREAT | os.O_WRONLY), number)
     sys.argv = [request["program"], *request["args"]]
     (dbt if request["program"] == "dbt" else batch_audit)()
     sys.exit(0)
