@@ -133,13 +133,15 @@ def test_an_upgrade_replaces_the_copy_and_builds_the_views_again(plain: Project)
 
 @pytest.mark.parametrize("engine", ["duckdb"])
 def test_a_failing_build_says_what_dbt_said_and_how_to_go_on(plain: Project) -> None:
-    plain.write("models/broken.sql", "select * from {{ ref('nowhere') }}")
+    plain.write("models/unfinished.sql", "select * from {{ ref('nowhere') }}")
+    broken = plain.write("macros/broken.sql", "{% macro broken() %}{{ nowhere( }}{% endmacro %}")
     failed = plain.batch_audit("init", check=False)
     assert failed.returncode == 2
-    assert "nowhere" in failed.stderr
+    assert "{{ nowhere( }}" in failed.stderr
     assert "run\n  `batch-audit init` again" in failed.stderr
 
-    (plain.root / "models/broken.sql").unlink()
+    broken.unlink()
+    # A model that dbt cannot parse is no obstacle: the views are built apart from the project's models.
     assert "Next:" in plain.batch_audit("init").stderr
     assert plain.audit("select package_version from {audit}.rpt_package") == [{"package_version": "0.1.0"}]
 

@@ -121,16 +121,20 @@ def test_a_command_that_runs_no_dbt_is_not_called_complete(make_project: Callabl
 
 @pytest.mark.parametrize("engine", ["duckdb"])
 def test_the_first_run_that_fails_waits_in_the_spool(make_project: Callable[..., Project]) -> None:
-    project = make_project(files=FILES | {"models/broken.sql": "select {{ nope( }}"})
+    """A macro that cannot be read keeps the package's own project from making the store, a model does not."""
+    broken = "{% macro broken() %}{{ nope( }}{% endmacro %}"
+    project = make_project(files=FILES | {"macros/broken.sql": broken})
     status, first = run(project, "dbt", "build")
     assert (status, first["status"], len(spooled(project))) == (2, "incomplete", 1)
     assert spooled(project)[0].stat().st_mode & 0o777 == 0o600
     (spooled(project)[0].parent / "torn.json").write_text('{"version": 1', encoding="utf-8")
 
-    (project.root / "models" / "broken.sql").unlink()
+    (project.root / "macros" / "broken.sql").unlink()
+    project.write("models/broken.sql", "select {{ nope( }}")
     status, second = run(project, "dbt", "build")
-    assert (status, second["status"]) == (0, "success")
-    assert [end["status"] for end in ends(project, first["batch_id"])] == ["error"]
+    assert (status, second["status"], spooled(project)) == (2, "error", [])
+    for batch in (first, second):
+        assert [end["status"] for end in ends(project, batch["batch_id"])] == ["error"]
     assert (project.root / ".batch_audit" / "spool" / "rejected" / "torn.json").exists()
     assert any("torn.json" in note for note in second["notes"])
     assert_proved(project)

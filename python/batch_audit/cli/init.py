@@ -29,7 +29,7 @@ def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
     from batch_audit.package import package_dir
     from batch_audit.setup.apply import apply_plan
     from batch_audit.setup.plan import make_plan, unified_diff
-    from batch_audit.setup.views import build_views, views_are_current
+    from batch_audit.setup.views import install_and_build, views_are_current
 
     console = people(settings)
     plan = make_plan(settings.project_dir, package_dir())
@@ -48,7 +48,7 @@ def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
     else:
         apply_plan(plan)
         if not no_build and (plan or not views_are_current(settings)):
-            build_views(settings, console)
+            install_and_build(settings, console)
             outcome["built"] = True
         console.print(_next_step(plan, outcome["built"]), markup=False, soft_wrap=True)
     if settings.format == "json":

@@ -169,8 +169,7 @@ def _store(
 
 def _refresh_views(written: Written, month: str) -> list[str]:
     """Build the package's views when they are missing or of another version; never fails the batch."""
-    from batch_audit.runner.views import build_views
-    from batch_audit.setup.views import built_version, this_version
+    from batch_audit.setup.views import build_views, built_version, this_version
 
     if written.finished is None or not written.finished.plan.hooks_wrote:
         return []

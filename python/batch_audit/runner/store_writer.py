@@ -179,9 +179,14 @@ def _write_once(
 
 def _make_store(settings: Settings, month: str) -> bool:
     """Let dbt make the store's tables and the batch's month, by building the package's views; False if it cannot."""
-    from batch_audit.runner.views import build_views
+    from batch_audit.runner.dbt_options import project_file
+    from batch_audit.setup.views import build_views
 
-    return build_views(settings, month) is None
+    installed = project_file(settings.project_dir).get("packages-install-path") or "dbt_packages"
+    # A project that has not installed the package is not audited, so it gets no store by itself.
+    return (settings.project_dir / str(installed) / "batch_audit").exists() and build_views(
+        settings, month
+    ) is None
 
 
 @contextmanager

@@ -12,13 +12,15 @@ from typing import Any
 from batch_audit.errors import BatchAuditError, ConfigurationError, StoreMissingError
 from batch_audit.package import package_dir
 from batch_audit.settings import Settings
-from batch_audit.setup.dbt_command import run_dbt
+from batch_audit.setup.dbt_command import given_vars, run_dbt
 from batch_audit.setup.manifest import Manifest
+from batch_audit.setup.packages import PACKAGE_NAME
 from batch_audit.setup.plan import read_text
 from batch_audit.setup.yaml_tree import load
 from batch_audit.warehouses.base import Warehouse
 
 PARSE_TARGET_PATH = "target/batch_audit/doctor"
+_SCHEMA = "batch_audit_schema"
 
 
 @dataclass
@@ -32,6 +34,18 @@ class Context:
     warehouse: Warehouse | None = None
     new_database: bool = False
     problems: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def audit_schema(self) -> str | None:
+        """The audit store's schema as given or as dbt resolved it, None when neither says it."""
+        if self.settings.audit_schema or self.manifest is None:
+            return self.settings.audit_schema
+        variables = self.project.get("vars")
+        declared = variables if isinstance(variables, dict) else {}
+        ours = declared.get(PACKAGE_NAME)
+        scopes = (given_vars(self.settings), ours if isinstance(ours, dict) else {}, declared)
+        found = (scope[_SCHEMA] for scope in scopes if _SCHEMA in scope)
+        return self.manifest.audit_schema(str(next(found, "audit")))
 
     def close(self) -> None:
         """Let go of the warehouse."""
@@ -85,9 +99,9 @@ def _parse_and_connect(context: Context) -> None:
             context.manifest = parsing.result()
         except ConfigurationError as error:
             context.problems["manifest"] = str(error)
-    schema = context.settings.audit_schema or (context.manifest.audit_schema() if context.manifest else None)
     try:
-        context.warehouse = open_warehouse(dataclasses.replace(context.settings, audit_schema=schema))
+        named = dataclasses.replace(context.settings, audit_schema=context.audit_schema)
+        context.warehouse = open_warehouse(named)
     except BatchAuditError as error:
         context.new_database = isinstance(error, StoreMissingError)
         context.problems["warehouse"] = str(error)

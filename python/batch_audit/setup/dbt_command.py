@@ -17,7 +17,6 @@ from batch_audit.errors import ConfigurationError
 from batch_audit.settings import Settings
 
 ADAPTERS = ("duckdb", "postgres")
-BUILD_TARGET_PATH = "target/batch_audit"
 _KEPT_LINES = 200
 
 
@@ -85,10 +84,23 @@ def run_dbt(
 
 
 def build_views_command(settings: Settings) -> list[str]:
-    """The command that builds the package's views and audits nothing; the user's own vars stay in force."""
+    """The command that builds the package's views and audits nothing; the user's own vars stay in force.
+
+    Brings the project that it runs in up to date. Raises ConfigurationError when that cannot be done.
+    """
+    from batch_audit.setup.views_project import write_views_project
+
+    root = write_views_project(settings)
     variables = {**given_vars(settings), "batch_audit_models": True, "batch_audit_enabled": False}
-    select = ["run", "--select", "package:batch_audit", "--target-path", BUILD_TARGET_PATH]
-    return [*select, "--vars", json.dumps(variables)]
+    folders = [
+        "--project-dir",
+        str(root),
+        "--target-path",
+        str(root / "target"),
+        "--log-path",
+        str(root / "logs"),
+    ]
+    return ["run", "--select", "package:batch_audit", *folders, "--vars", json.dumps(variables)]
 
 
 def given_vars(settings: Settings) -> dict[str, Any]:

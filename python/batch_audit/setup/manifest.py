@@ -89,12 +89,15 @@ class Manifest:
         ]
         return sorted(asking, key=lambda node: str(node.get("name")))
 
-    def audit_schema(self) -> str | None:
-        """The schema that dbt gave to the package's nodes, None when the package is not there."""
+    def audit_schema(self, custom: str) -> str | None:
+        """The schema that dbt gave to the package's nodes, None when no node says it.
+
+        A disabled node with another custom schema than ours (`custom`) has it from what the project says of
+        all models; the store does not follow that.
+        """
         disabled = [node for group in (self.data.get("disabled") or {}).values() for node in group]
-        ours = [
-            node for node in [*self._nodes.values(), *disabled] if node.get("package_name") == PACKAGE_NAME
-        ]
+        usable = [node for node in disabled if (node.get("config") or {}).get("schema", custom) == custom]
+        ours = [node for node in [*self._nodes.values(), *usable] if node.get("package_name") == PACKAGE_NAME]
         models = [node for node in ours if node.get("resource_type") == "model" and node.get("schema")]
         return str(models[0]["schema"]) if models else None
 

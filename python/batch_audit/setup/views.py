@@ -1,7 +1,10 @@
-"""Installs the vendored package with dbt and builds its views."""
+"""Builds the package's views: with a person looking on for `init`, quietly after a batch for `run`."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from batch_audit.errors import BatchAuditError, ConfigurationError, WarehouseError
@@ -13,13 +16,26 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def build_views(settings: Settings, console: Console) -> None:
+def install_and_build(settings: Settings, console: Console) -> None:
     """Run `dbt deps`, then build the package's views, with the last line of dbt's output as progress.
 
     Raises ConfigurationError, with dbt's own words and the way on, when one of them fails.
     """
     _run(settings, console, "Installing the package", ["deps"])
     _run(settings, console, "Building the package's views", build_views_command(settings))
+
+
+def build_views(settings: Settings, month: str) -> str | None:
+    """Build the views without a word; None if that went well, else what went wrong.
+
+    dbt also makes sure that the store's tables and the month's partitions exist.
+    """
+    try:
+        with _environment(month):
+            result = run_dbt(settings, build_views_command(settings))
+    except BatchAuditError as error:
+        return str(error)
+    return None if result.status == 0 else result.message(4)
 
 
 def views_are_current(settings: Settings) -> bool:
@@ -69,3 +85,19 @@ def _run(settings: Settings, console: Console, what: str, command: list[str]) ->
             "  `batch-audit init` again: it goes on from here. `batch-audit doctor` checks the whole set-up."
         )
     return result
+
+
+@contextmanager
+def _environment(month: str) -> Iterator[None]:
+    """dbt's environment for this one call: the month whose tables must exist, and no batch."""
+    from batch_audit.runner.environment import BATCH_ID, BATCH_MONTH, CONTEXT
+
+    before = {name: os.environ.get(name) for name in (BATCH_ID, BATCH_MONTH, CONTEXT)}
+    for name in before:
+        os.environ.pop(name, None)
+    os.environ[BATCH_MONTH] = month
+    try:
+        yield
+    finally:
+        os.environ.pop(BATCH_MONTH, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})

@@ -73,15 +73,17 @@ def resolve_audit_schema(settings: Settings, config: Any) -> str:
     """
     if settings.audit_schema:
         return settings.audit_schema
-    default = f"{config.credentials.schema}_{_variable(config, 'batch_audit_schema', 'audit')}"
-    return _schema_from_manifest(settings.project_dir, config) or default
+    custom = _variable(config, "batch_audit_schema", "audit")
+    default = f"{config.credentials.schema}_{custom}"
+    return _schema_from_manifest(settings.project_dir, config, custom) or default
 
 
-def _schema_from_manifest(project_dir: Path, config: Any) -> str | None:
+def _schema_from_manifest(project_dir: Path, config: Any, custom: str) -> str | None:
     """The schema that dbt resolved for our models, unless the manifest was made for another target.
 
     A manifest does not name its target. It is another's when none of the nodes that follow the target's
-    schema lies in ours.
+    schema lies in ours. A disabled model whose custom schema is not ours has it from what the project says of
+    all models; the store does not follow that.
     """
     folder = os.environ.get("DBT_TARGET_PATH") or config.target_path or "target"
     try:
@@ -93,7 +95,8 @@ def _schema_from_manifest(project_dir: Path, config: Any) -> str | None:
     following = {node.get("schema") for node in nodes if not (node.get("config") or {}).get("schema")}
     if following and config.credentials.schema not in following:
         return None
-    for node in nodes + disabled:
+    usable = [node for node in disabled if (node.get("config") or {}).get("schema", custom) == custom]
+    for node in nodes + usable:
         if node.get("package_name") == "batch_audit" and node.get("resource_type") == "model":
             return node.get("schema") or None
     return None
