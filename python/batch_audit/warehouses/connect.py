@@ -1,7 +1,7 @@
 """Open the user's dbt profile through dbt's own adapters, so that every way to authenticate works.
 
 dbt has no public API for this. Everything that touches dbt's insides is in this file. It registers no
-adapter, sets up no logger and no telemetry, and works with dbt-core 1.10 to 1.12.
+adapter, sets up no logger and no telemetry, and works with dbt-core 1.11 and 1.12.
 """
 
 import json
