@@ -1,6 +1,7 @@
 """Fixtures for every suite: engines, a database per test, and dbt projects in temporary folders."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,17 @@ _run_folder = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """The leading process, not an xdist worker, owns what the workers share."""
+    _heed_signals()
     if not hasattr(config, "workerinput"):
         config.stash[_run_folder] = lead_run()
+
+
+def _heed_signals() -> None:
+    """A shell's background jobs ignore SIGINT, those of nohup SIGHUP, and what the tests start would inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
