@@ -52,15 +52,15 @@
     {% endif %}
 
     {# dbt quotes the name of a column with `quote: true`, and people write it quoted in their YAML. #}
-    {% set tested = test.column_name or "" %}
-    {% if tested.startswith('"') and tested.endswith('"') %}
-        {% set tested = tested[1:-1] | replace('""', '"') %}
+    {% set column_name = test.column_name or "" %}
+    {% if column_name.startswith('"') and column_name.endswith('"') %}
+        {% set column_name = column_name[1:-1] | replace('""', '"') %}
     {% endif %}
     {% set compared, same = [], [] %}
     {% for name, column in returned.items() %}
         {# dbt's own tests call the tested column by these names in what they return. #}
         {% set renamed = name in ["unique_field", "value_field", "from_field"] and name not in known %}
-        {% set meant = batch_audit.fold_name(tested) if renamed else name %}
+        {% set meant = batch_audit.fold_name(column_name) if renamed else name %}
         {% if meant in known %}
             {% set matched = "same_" ~ loop.index0 %}
             {% do compared.append(batch_audit._matched_text(known[meant]) ~ " as " ~ matched) %}
