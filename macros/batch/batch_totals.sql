@@ -31,10 +31,9 @@
     } %}
     {% for result in results %}
         {% set status = result.status | string %}
-        {% if not batch_audit.is_test(result.node) %}
-            {% do totals.update({"nodes": totals["nodes"] + 1}) %}
-        {% endif %}
-        {% set counter = (test_counter if batch_audit.is_test(result.node) else node_counter).get(status) %}
+        {% set is_test = result.node.resource_type | string in ["test", "unit_test"] %}
+        {% if not is_test %} {% do totals.update({"nodes": totals["nodes"] + 1}) %} {% endif %}
+        {% set counter = (test_counter if is_test else node_counter).get(status) %}
         {% if counter %} {% do totals.update({counter: totals[counter] + 1}) %} {% endif %}
         {% if status in ["error", "fail", "partial success", "runtime error"] %}
             {% do totals.update({"status": "error"}) %}

@@ -12,7 +12,7 @@
     {% endif %}
     {% set captured = batch_audit.captured_counts(run["segment"]) %}
     {% set failing_rows = [] %}
-    {% for result in results if batch_audit.is_test(result.node) and result.status | string in ["fail", "warn"] %}
+    {% for result in results if result.status | string in ["fail", "warn"] %}
         {% do failing_rows.append(batch_audit.failing_rows_sql(run, result)) %}
     {% endfor %}
     {% set events = batch_audit.result_events(run, results, captured) %}

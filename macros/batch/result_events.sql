@@ -3,15 +3,12 @@
   evaluated, and not_captured for every model that asked for capture, was built and left no capture event.
 #}
 {% macro result_events(run, results, captured) %}
-    {% set events = [] %}
+    {% set events, built = [], [] %}
+    {% set event = batch_audit.event_fields(run, "end", 0, none) %}
+    {% set max_rows = batch_audit.setting("batch_audit_max_test_rows") | int %}
     {% for result in results %}
-        {% do events.append(
-            batch_audit.validation_event(run, result, events | length + 1)
-            if batch_audit.is_test(result.node)
-            else batch_audit.checkpoint_event(run, result, events | length + 1)
-        ) %}
+        {% do events.append(batch_audit.result_event(dict(event, seq=loop.index), result, max_rows)) %}
     {% endfor %}
-    {% set built = [] %}
     {% for result in results if result.node.resource_type | string in ["model", "seed", "snapshot"] and result.status | string == "success" %}
         {% do built.append(graph.nodes.get(result.node.unique_id)) %}
     {% endfor %}
