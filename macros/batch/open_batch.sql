@@ -89,6 +89,7 @@
                 "host": given.get("host"),
                 "dbt_version": dbt_version,
                 "adapter_type": batch_audit.engine_name(),
+                "adapter_version": (given.get("adapter_versions") or {}).get(batch_audit.engine_name()),
                 "package_version": batch_audit.package_version(),
                 "vars": batch_audit._without_secrets(args.get("vars") or {}),
                 "started_at": batch_audit.microseconds_of(run_started_at),

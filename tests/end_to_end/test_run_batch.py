@@ -3,8 +3,10 @@
 import json
 import signal
 from collections.abc import Callable
+from importlib.metadata import version
 
 import pytest
+import yaml
 
 from tests.support.project import Project
 from tests.support.runs import (
@@ -64,6 +66,8 @@ def test_what_dbt_does_by_itself_is_on_record_whatever_happens(make_project: Cal
     metadata = json.loads(start["metadata"])
     assert (start["actor"], metadata["actor_source"], metadata["job"]) == ("ann", "given", "nightly")
     assert metadata["command"] == "dbt build"
+    adapter = project.target.engine
+    assert (metadata["adapter_type"], metadata["adapter_version"]) == (adapter, version(f"dbt-{adapter}"))
     assert [end["writer"] for end in ends(project, summary["batch_id"])] == ["hooks"]
     assert "dbt build" in (project.root / "logs" / "dbt.log").read_text(encoding="utf-8")
 
@@ -103,6 +107,30 @@ def test_a_failed_model_keeps_dbts_status_and_a_script_is_one_batch(
 
     status, summary = run(project, "dbt", "run")
     assert (status, summary["status"]) == (1, "error")
+    assert_proved(project)
+
+
+def test_a_hook_that_fails_before_ours_leaves_the_end_to_the_runner(
+    make_project: Callable[..., Project],
+) -> None:
+    """dbt runs packages' hooks in the order of their names, and none after one that failed."""
+    described = {
+        "name": "a_first",
+        "version": "1.0.0",
+        "config-version": 2,
+        "on-run-end": "select no_such_thing",
+    }
+    project = make_project(files=FILES | {"dbt_packages/a_first/dbt_project.yml": yaml.safe_dump(described)})
+    status, summary = run(project, "dbt", "build")
+
+    assert (status, summary["status"]) == (1, "incomplete")
+    (end,) = ends(project, summary["batch_id"])
+    assert (end["writer"], end["ok"], end["tests_passed"]) == ("runner", 2, 2)
+    assert "on-run-end did not write the end of the run" in end["reason"]
+    assert "no_such_thing" in end["reason"]
+    assert node_statuses(project, summary["batch_id"]) | {"model.shop.orders": "success"} == node_statuses(
+        project, summary["batch_id"]
+    )
     assert_proved(project)
 
 

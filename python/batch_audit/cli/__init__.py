@@ -2,7 +2,8 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import click
@@ -102,6 +103,15 @@ def people(settings: Settings) -> "Console":
     from rich.console import Console
 
     return Console(stderr=True, quiet=settings.quiet, highlight=False)
+
+
+@contextmanager
+def busy(console: "Console", what: str) -> Iterator[None]:
+    """Show that something takes time: a spinner on a terminal, one line elsewhere."""
+    with console.status(what):
+        if not console.is_terminal:
+            console.print(f"{what} …", markup=False)
+        yield
 
 
 def machines(value: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from pathlib import Path
 
 import click
 
-from batch_audit.cli import common_options, people
+from batch_audit.cli import busy, common_options, people
 from batch_audit.settings import Settings
 
 
@@ -45,12 +46,15 @@ def command(
     from batch_audit.runner.batch import Options, run_batch
     from batch_audit.runner.summary import print_summary
 
-    summary = run_batch(settings, Options(command_line, job, batch_id, actor, not no_report))
+    console = people(settings)
+    summary = run_batch(
+        settings, Options(command_line, job, batch_id, actor, not no_report), functools.partial(busy, console)
+    )
     if summary_file is not None:
         import json
 
         Path(summary_file).write_text(
             json.dumps(summary.as_json(), ensure_ascii=False, indent=2), encoding="utf-8"
         )
-    print_summary(people(settings), summary)
+    print_summary(console, summary)
     sys.exit(summary.exit_status)

@@ -6,6 +6,8 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from batch_audit import __version__
 from batch_audit.errors import BatchAuditError
 from batch_audit.runner import spool
 from batch_audit.runner.artifacts import ResultsWatch
-from batch_audit.runner.context import actor_of, ci_of, code_of, git_of, os_user
+from batch_audit.runner.context import actor_of, adapter_versions_of, ci_of, code_of, git_of, os_user
 from batch_audit.runner.dbt_options import Paths, dbt_call, paths_of, project_file, settings_of
 from batch_audit.runner.environment import Identity, for_dbt, identity
 from batch_audit.runner.evidence import Evidence
@@ -30,6 +32,9 @@ from batch_audit.settings import Settings
 INCOMPLETE = 4
 """Exit status of a run that is fine while its evidence is not complete."""
 
+Busy = Callable[[str], AbstractContextManager[None]]
+"""Shows what is being done for as long as it takes."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -42,8 +47,10 @@ class Options:
     report: bool = True
 
 
-def run_batch(settings: Settings, options: Options) -> Summary:
+def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
     """Run the command as a batch. The summary's `exit_status` is the command's own, or 4 (see INCOMPLETE).
+
+    `busy` says what takes longer than a moment once the command is over.
 
     Raises ConfigurationError, before anything runs, if the start cannot be recorded.
     """
@@ -51,7 +58,7 @@ def run_batch(settings: Settings, options: Options) -> Summary:
     call = dbt_call(options.command)
     dbt_settings = settings_of(settings, call)
     paths = paths_of(dbt_settings, call, os.environ)
-    start = start_of(dbt_settings, options, identity(options.batch_id, os.environ))
+    start = start_of(dbt_settings, options, identity(options.batch_id, os.environ), adapter_versions_of(call))
     record = spool.begin(
         settings.state_folder("spool"),
         start,
@@ -63,14 +70,16 @@ def run_batch(settings: Settings, options: Options) -> Summary:
         outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
         ended = time.monotonic()
         written, notes = _stored(settings, record, outcome, evidence)
-        notes += _refresh_views(written, start.batch_month)
+        notes += _refresh_views(written, start.batch_month, busy)
         report = (
             _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
         )
     return _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
 
 
-def start_of(settings: Settings, options: Options, joins: Identity | None) -> Start:
+def start_of(
+    settings: Settings, options: Options, joins: Identity | None, adapter_versions: Mapping[str, str]
+) -> Start:
     """Who runs what, on which code, where and when."""
     environment = os.environ
     ci = ci_of(environment)
@@ -85,6 +94,7 @@ def start_of(settings: Settings, options: Options, joins: Identity | None) -> St
         None if project is None else str(project), str(settings.project_dir), git.commit,
         git.branch, git.dirty, ci.provider if ci else None,
         ci.run_url if ci else None, socket.gethostname(), os.getpid(), __version__,
+        adapter_versions,
     )  # fmt: skip
 
 
@@ -167,7 +177,7 @@ def _store(
     return written, notes + written.notes
 
 
-def _refresh_views(written: Written, month: str) -> list[str]:
+def _refresh_views(written: Written, month: str, busy: Busy) -> list[str]:
     """Build the package's views when they are missing or of another version; never fails the batch."""
     from batch_audit.setup.views import build_views, built_version, this_version
 
@@ -179,7 +189,8 @@ def _refresh_views(written: Written, month: str) -> list[str]:
                 return []
     except BatchAuditError:
         return []
-    problem = build_views(written.settings, month)
+    with busy("Building the audit's views, once for this version"):
+        problem = build_views(written.settings, month)
     return [f"the package's views could not be built, so there are no reports: {problem}"] if problem else []
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
+
+from batch_audit.runner.dbt_options import DbtCall
+from batch_audit.setup.dbt_command import ADAPTERS
 
 ActorSource = Literal["ci", "os", "given"]
 
@@ -173,3 +180,20 @@ def _filled(template: str, environment: Environment) -> str | None:
         return template.format_map(environment)
     except KeyError:
         return None
+
+
+def adapter_versions_of(call: DbtCall | None) -> dict[str, str]:
+    """Adapter type to version of the dbt that a command starts, which dbt itself tells its log alone.
+
+    Known where that dbt lives beside this Python, else empty: another environment may have other versions.
+    """
+    # `dbt` or `python -m dbt`; any other launcher chooses an environment of its own.
+    words = call.launcher if call else ()
+    program = shutil.which(words[0]) if len(words) == 1 or words[1:2] == ("-m",) else None
+    if program is None or Path(program).parent != Path(sys.executable).parent:
+        return {}
+    versions = {}
+    for name in ADAPTERS:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(f"dbt-{name}")
+    return versions

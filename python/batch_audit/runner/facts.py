@@ -32,12 +32,13 @@ class Start:
     host: str
     pid: int
     package_version: str
+    adapter_versions: Mapping[str, str] = field(default_factory=dict)
 
     def context(self) -> dict[str, Any]:
         """The JSON object that dbt's hooks read from the environment."""
         names = (
             "actor", "actor_source", "job", "git_commit", "git_branch", "git_dirty", "ci_provider", "run_url", "host",
-            "command",
+            "command", "adapter_versions",
         )  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
