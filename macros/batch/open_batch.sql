@@ -9,6 +9,7 @@
         {{ return("") }}
     {% endif %}
 
+    {% do batch_audit.engine_name() %}
     {% set run = batch_audit.run_context() %}
     {% if run["problem"] %}
         {{

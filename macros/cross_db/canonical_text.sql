@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch("canonical_text", "batch_audit")(expression, data_type)) }}
 {% endmacro %}
 
-{% macro default__canonical_text(expression, data_type) %}
-    {{ batch_audit.not_written_for("canonical_text") }}
-{% endmacro %}
-
 {% macro duckdb__canonical_text(expression, data_type) %}
     {% set type = data_type | lower | trim %}
     {% set x = expression %}

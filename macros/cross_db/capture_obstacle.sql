@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch("capture_obstacle", "batch_audit")(relation)) }}
 {% endmacro %}
 
-{% macro default__capture_obstacle(relation) %}
-    {{ batch_audit.not_written_for("capture_obstacle") }}
-{% endmacro %}
-
 {% macro duckdb__capture_obstacle(relation) %}
     {% if relation.database | lower != target.database | lower %}
         {{

@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("code_point_order", "batch_audit")(expression)) }}
 {% endmacro %}
 
-{% macro default__code_point_order(expression) %}
-    {{ batch_audit.not_written_for("code_point_order") }}
-{% endmacro %}
-
 {% macro duckdb__code_point_order(expression) %} {{ return(expression) }}{% endmacro %}
 
 {% macro postgres__code_point_order(expression) %} {{ return(expression ~ ' collate "C"') }}{% endmacro %}

@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch("fingerprint_sql", "batch_audit")(alias, columns)) }}
 {% endmacro %}
 
-{% macro default__fingerprint_sql(alias, columns) %}
-    {{ batch_audit.not_written_for("fingerprint_sql") }}
-{% endmacro %}
-
 {% macro duckdb__fingerprint_sql(alias, columns) %}
     {% set values = [] %}
     {% for column in columns %}

@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("json_elements", "batch_audit")(column)) }}
 {% endmacro %}
 
-{% macro default__json_elements(column) %} {{ batch_audit.not_written_for("json_elements") }}{% endmacro %}
-
 {% macro duckdb__json_elements(column) %} unnest(cast(cast({{ column }} as json) as varchar[])){% endmacro %}
 
 {% macro postgres__json_elements(column) %}

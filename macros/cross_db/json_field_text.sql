@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("json_field_text", "batch_audit")(column, field)) }}
 {% endmacro %}
 
-{% macro default__json_field_text(column, field) %}
-    {{ batch_audit.not_written_for("json_field_text") }}
-{% endmacro %}
-
 {# A JSON pointer reads the one key (RFC 6901); a cast to a map would build every entry for it. #}
 {% macro duckdb__json_field_text(column, field) %}
     json_extract_string({{ column }}, '/' || replace(replace({{ field }}, '~', '~0'), '/', '~1'))

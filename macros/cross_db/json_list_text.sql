@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("json_list_text", "batch_audit")(column)) }}
 {% endmacro %}
 
-{% macro default__json_list_text(column) %} {{ batch_audit.not_written_for("json_list_text") }}{% endmacro %}
-
 {% macro duckdb__json_list_text(column) %}
     array_to_string(cast(cast({{ column }} as json) as varchar[]), ', ')
 {% endmacro %}

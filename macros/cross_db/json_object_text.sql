@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("json_object_text", "batch_audit")(pairs)) }}
 {% endmacro %}
 
-{% macro default__json_object_text(pairs) %}
-    {{ batch_audit.not_written_for("json_object_text") }}
-{% endmacro %}
-
 {% macro duckdb__json_object_text(pairs) %}
     {% set arguments = [] %}
     {% for name, expression in pairs %}

@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("json_text", "batch_audit")(column, key)) }}
 {% endmacro %}
 
-{% macro default__json_text(column, key) %} {{ batch_audit.not_written_for("json_text") }}{% endmacro %}
-
 {% macro duckdb__json_text(column, key) %} json_extract_string({{ column }}, '$."{{ key }}"'){% endmacro %}
 
 {# jsonb refuses U+0000, and one such message would make every view fail for good: the row can never be edited. #}

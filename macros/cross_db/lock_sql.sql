@@ -7,8 +7,6 @@
     {{ return(adapter.dispatch("lock_sql", "batch_audit")(name, segment)) }}
 {% endmacro %}
 
-{% macro default__lock_sql(name, segment=none) %} {{ batch_audit.not_written_for("lock_sql") }}{% endmacro %}
-
 {% macro duckdb__lock_sql(name, segment=none) %}
     {{ return(batch_audit._writable_sql(segment) if segment else "") }}
 {% endmacro %}

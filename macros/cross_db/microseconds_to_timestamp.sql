@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("microseconds_to_timestamp", "batch_audit")(column)) }}
 {% endmacro %}
 
-{% macro default__microseconds_to_timestamp(column) %}
-    {{ batch_audit.not_written_for("microseconds_to_timestamp") }}
-{% endmacro %}
-
 {% macro duckdb__microseconds_to_timestamp(column) %} make_timestamp({{ column }}){% endmacro %}
 
 {% macro postgres__microseconds_to_timestamp(column) %}

@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("month_tables", "batch_audit")(month)) }}
 {% endmacro %}
 
-{% macro default__month_tables(month) %} {{ batch_audit.not_written_for("month_tables") }}{% endmacro %}
-
 {% macro duckdb__month_tables(month) %} {{ return([]) }}{% endmacro %}
 
 {% macro postgres__month_tables(month) %} {{ return(batch_audit._month_partitions(month)) }}{% endmacro %}

@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("ordered_concat", "batch_audit")(expression, order_by)) }}
 {% endmacro %}
 
-{% macro default__ordered_concat(expression, order_by) %}
-    {{ batch_audit.not_written_for("ordered_concat") }}
-{% endmacro %}
-
 {% macro duckdb__ordered_concat(expression, order_by) %}
     {{ return("string_agg(" ~ expression ~ ", '' order by " ~ order_by ~ ")") }}
 {% endmacro %}

@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch("relation_columns", "batch_audit")(relation)) }}
 {% endmacro %}
 
-{% macro default__relation_columns(relation) %}
-    {{ batch_audit.not_written_for("relation_columns") }}
-{% endmacro %}
-
 {% macro duckdb__relation_columns(relation) %}
     {% set exact = "^(u?(tiny|small|big|huge)?int(eger)?|decimal.*|float|double|enum.*|boolean|date|time|timestamp.*|uuid|blob)$" %}
     {% set columns = [] %}

@@ -6,10 +6,6 @@
     {{ return(adapter.dispatch("rows_from_json", "batch_audit")(rows, columns)) }}
 {% endmacro %}
 
-{% macro default__rows_from_json(rows, columns) %}
-    {{ batch_audit.not_written_for("rows_from_json") }}
-{% endmacro %}
-
 {% macro duckdb__rows_from_json(rows, columns) %}
     {% set types = {} %}
     {% for column in columns %}

@@ -1,8 +1,6 @@
 {# Lower-case hex SHA-256 of a text expression; NULL gives NULL. #}
 {% macro sha256_hex(text) %} {{ return(adapter.dispatch("sha256_hex", "batch_audit")(text)) }}{% endmacro %}
 
-{% macro default__sha256_hex(text) %} {{ batch_audit.not_written_for("sha256_hex") }}{% endmacro %}
-
 {% macro duckdb__sha256_hex(text) %} {{ return("sha256(" ~ text ~ ")") }}{% endmacro %}
 
 {% macro postgres__sha256_hex(text) %}

@@ -7,10 +7,6 @@
     {{ return(adapter.dispatch("store_state_sql", "batch_audit")(schema)) }}
 {% endmacro %}
 
-{% macro default__store_state_sql(schema) %}
-    {{ batch_audit.not_written_for("store_state_sql") }}
-{% endmacro %}
-
 {% macro duckdb__store_state_sql(schema) %}
     {% set database = batch_audit.text_literal(target.database) %}
     {% set in_schema %}

@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("store_table_ddl", "batch_audit")(table)) }}
 {% endmacro %}
 
-{% macro default__store_table_ddl(table) %} {{ batch_audit.not_written_for("store_table_ddl") }}{% endmacro %}
-
 {% macro duckdb__store_table_ddl(table) %}
     {{
         return(

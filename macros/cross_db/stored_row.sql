@@ -6,8 +6,6 @@
     {{ return(adapter.dispatch("stored_row", "batch_audit")(table)) }}
 {% endmacro %}
 
-{% macro default__stored_row(table) %} {{ batch_audit.not_written_for("stored_row") }}{% endmacro %}
-
 {#
   A window would number the rows on one thread. Row ids of a table that this transaction made have no gaps, but begin
   high up.

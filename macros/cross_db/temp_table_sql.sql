@@ -3,10 +3,6 @@
     {{ return(adapter.dispatch("temp_table_sql", "batch_audit")(name, select_sql)) }}
 {% endmacro %}
 
-{% macro default__temp_table_sql(name, select_sql) %}
-    {{ batch_audit.not_written_for("temp_table_sql") }}
-{% endmacro %}
-
 {% macro duckdb__temp_table_sql(name, select_sql) %}
     {{ return("create temporary table " ~ name ~ " as\n" ~ select_sql ~ ";\n") }}
 {% endmacro %}

@@ -3,8 +3,6 @@
     {{ return(adapter.dispatch("text_literal", "batch_audit")(value)) }}
 {% endmacro %}
 
-{% macro default__text_literal(value) %} {{ batch_audit.not_written_for("text_literal") }}{% endmacro %}
-
 {% macro duckdb__text_literal(value) %}
     {{ return("'" ~ (value | string | replace("\x00", "") | replace("'", "''")) ~ "'") }}
 {% endmacro %}

@@ -80,7 +80,7 @@ def test_every_finding_that_is_not_fine_says_what_to_do(tmp_path: Path) -> None:
         macros=(
             macro("duckdb__sha256_hex"),
             macro("sha256_hex", "batch_audit"),
-            macro("default__sha256_hex", "batch_audit"),
+            macro("duckdb__sha256_hex", "batch_audit"),
         ),
         metadata={"adapter_type": "bigquery", "dbt_version": "1.9.4"},
         project={"vars": {"batch_audit_enabled": False}, "models": {}},
@@ -221,7 +221,7 @@ def test_one_hook_on_many_models_is_one_finding(tmp_path: Path) -> None:
     assert only(hooks.hooks_after_capture(context(tmp_path, *nodes))).object == "m0, m1, m2 and 2 more"
 
 
-OURS = (macro("sha256_hex", "batch_audit"), macro("default__sha256_hex", "batch_audit"))
+OURS = (macro("sha256_hex", "batch_audit"), macro("duckdb__sha256_hex", "batch_audit"))
 
 
 @pytest.mark.parametrize(
