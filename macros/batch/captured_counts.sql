@@ -1,13 +1,13 @@
-{# What this segment's captures wrote: part -> mapping of events, inserts, updates, deletes. #}
+{# What this segment's captures wrote: node -> mapping of events, inserts, updates, deletes. #}
 {% macro captured_counts(segment) %}
     {% set rows = run_query(
-        "select part, count(*), sum(case when change_type = 'insert' then 1 else 0 end),"
+        "select split_part(part, '@', 1), count(*), sum(case when change_type = 'insert' then 1 else 0 end),"
         ~ " sum(case when change_type = 'update' then 1 else 0 end), sum(case when change_type = 'delete' then 1 else 0 end)"
         ~ " from "
         ~ batch_audit.store_relation("audit_event")
         ~ " where segment = "
         ~ batch_audit.text_literal(segment)
-        ~ " and part <> 'run' group by part"
+        ~ " and part <> 'run' group by 1"
     ).rows %}
     {% set counts = {} %}
     {% for row in rows %}

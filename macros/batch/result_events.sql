@@ -32,11 +32,13 @@
                 "audit_capture is '" ~ asked ~ "', which batch_audit does not know"
                 if asked != "changes"
                 else (
-                    "record changes are captured for table models only, and this one is materialized as "
-                    ~ node.config.materialized
-                    if node.config.materialized != "table"
-                    else obstacle
-                    or "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+                    batch_audit.no_capture_reason(node)
+                    or obstacle
+                    or (
+                        batch_audit.no_capture_reason(node, true)
+                        if batch_audit.captured_without_hook(node)
+                        else "the hook {{ batch_audit.capture() }} is missing from its post-hooks or was overridden"
+                    )
                 )
             ) %}
             {% do exceptions.warn(

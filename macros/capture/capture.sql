@@ -10,6 +10,7 @@
     {% if not batch_audit.is_audited() or not batch_audit.asks_for_capture(model) %}
         {{ return("") }}
     {% endif %}
+    {% if batch_audit.captured_without_hook(model) %} {{ return("") }}{% endif %}
     {# A line in the model itself is more specific; capturing twice would store everything twice. #}
     {% for hook in model.config.get("post-hook") or [] %}
         {% if "capture_changes" in hook["sql"] %} {{ return("") }}{% endif %}

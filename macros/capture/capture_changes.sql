@@ -1,21 +1,25 @@
 {#
-  A post-hook for a table model: records which of its records this build inserted, updated and deleted, with the values
-  and hashes before and after, in the model's own transaction.
+  A post-hook: records which records of its model this build inserted, updated and deleted, with the values and hashes
+  before and after, in the model's own transaction.
 
   key: the column or list of columns that identify a record; default: meta audit_key, else inferred (see record_key).
   ignore: columns whose changes do not count; default: meta audit_ignore.
+  hooked: false where dbt came here by dispatch and not by the model's hook.
 #}
-{% macro capture_changes(key=none, ignore=none) %}
+{% macro capture_changes(key=none, ignore=none, hooked=true) %}
     {% if not execute or not batch_audit.is_audited() %} {{ return("") }}{% endif %}
-    {% if batch_audit._is_recorded() %} {{ return("") }}{% endif %}
-    {% set problem = batch_audit._capture_problem() %}
+    {% if hooked and batch_audit._is_recorded() %} {{ return("") }}{% endif %}
+    {# keep_touched_rows left it; dbt gives a result once. #}
+    {% set kept = (load_result(batch_audit.capture_part()) or {}).get("response") %}
+    {% set problem = batch_audit._capture_problem(hooked, kept is not none) %}
     {% if problem %} {{ return(batch_audit.not_captured_sql(problem)) }}{% endif %}
 
-    {% set plan = batch_audit.capture_plan(key, ignore) %}
+    {% set plan = batch_audit.capture_plan(kept, key, ignore) %}
     {% if plan["problem"] %}
         {{ return(batch_audit.refuse_capture(plan["problem"], plan["remedy"])) }}
     {% endif %}
 
+    {% if plan["touched"] %} {% do batch_audit.keep_result_rows(plan) %} {% endif %}
     {% if plan["before"] is none %} {% set found = batch_audit.measure_first_build(plan) %}
     {% else %}
         {% set changes = batch_audit.record_rows_sql(plan, batch_audit.changed_rows_sql(plan)) %}
@@ -30,18 +34,22 @@
         {% if plan["before"] is not none %} {% do run_query("drop table batch_audit_recorded") %} {% endif %}
         {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"])) }}
     {% endif %}
-    {{ return(batch_audit.record_capture_sql(plan, found)) }}
+    {% set sql = batch_audit.record_capture_sql(plan, found) %}
+    {% for table in plan["made"] %} {% set sql = sql ~ "drop table if exists " ~ table ~ ";\n" %} {% endfor %}
+    {{ return(sql) }}
 {% endmacro %}
 
 {# What makes a capture of this model impossible whatever its rows are; none when nothing does. #}
-{% macro _capture_problem() %}
-    {% if model.config.materialized != "table" %}
-        {{
-            return(
-                "record changes are captured for table models only, and this one is materialized as "
-                ~ model.config.materialized
-            )
-        }}
+{% macro _capture_problem(hooked, kept) %}
+    {% set by_hook = hooked and batch_audit.captured_without_hook(model) %}
+    {% set problem = batch_audit.no_capture_reason(model, by_hook) %}
+    {% if problem %} {{ return(problem) }} {% endif %}
+    {% if model.config.materialized != "table" and not kept and load_cached_relation(this) is not none %}
+        {# It changed in place, unless dbt has put the former table, or view, aside. #}
+        {% set aside = make_backup_relation(this.incorporate(type="table"), "table") %}
+        {% if load_cached_relation(aside) is none %}
+            {{ return(batch_audit.no_capture_reason(model, true)) }}
+        {% endif %}
     {% endif %}
     {% if batch_audit._capture_hooks("pre-hook") %}
         {{
@@ -57,7 +65,7 @@
             )
         }}
     {% endif %}
-    {{ return(batch_audit.capture_obstacle(this)) }}
+    {{ return(batch_audit.capture_obstacle(this, kept)) }}
 {% endmacro %}
 
 {# Hooks add up over folders and the model itself, so one model may have several that capture: the first one does. #}
@@ -70,7 +78,7 @@
         ~ " where segment = "
         ~ batch_audit.text_literal(batch_audit.run_context()["segment"])
         ~ " and part = "
-        ~ batch_audit.text_literal(model.unique_id)
+        ~ batch_audit.text_literal(batch_audit.capture_part())
     ).rows[0][0] %}
     {{ return(found > 0) }}
 {% endmacro %}

@@ -2,9 +2,11 @@
   What a capture of the model that runs is going to do, as a mapping: before and after (relations; before is none for a
   first build), why_first (why there is none although a table was there), key (columns), key_rule, ignored, columns
   (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous relation if the last capture found their keys, by the same
-  columns, to be unique; else none), or problem and remedy. Only reads.
+  columns, to be unique; else none), touched (true where before holds the touched rows alone), whole (the records that
+  the model has now), rows_known (how many it had after the last capture, or none), made (temporary tables to drop), or
+  problem and remedy. `kept` is what keep_touched_rows kept: keys, rows or none. Only reads.
 #}
-{% macro capture_plan(key=none, ignore=none) %}
+{% macro capture_plan(kept, key=none, ignore=none) %}
     {% set record_key = batch_audit.record_key(model, key) %}
     {% if not record_key["columns"] %}
         {{
@@ -43,7 +45,11 @@
         }}
     {% endif %}
 
-    {% set before = batch_audit.previous_relation() %}
+    {% set before = (
+        batch_audit.temp_relation("batch_audit_before") if kept else batch_audit.previous_relation()
+    ) %}
+    {% set is_snapshot = model.resource_type | string == "snapshot" %}
+    {% set whole = "(" ~ batch_audit.current_rows_sql(this) ~ ")" if is_snapshot else this %}
     {% set last = batch_audit.last_capture(model.unique_id) %}
     {% set ignored = batch_audit._ignored_columns(ignore) %}
     {% set unknown = ignored | reject("in", known) | reject("in", batch_audit.audit_column_names()) | list %}
@@ -56,11 +62,20 @@
             ~ ". Correct audit_ignore, or the changes that it should leave out are recorded."
         ) %}
     {% endif %}
+    {% if is_snapshot %}
+        {% set own = config.get("snapshot_table_column_names") or get_snapshot_table_column_names() %}
+        {% for name in own.values() %} {% do ignored.append(batch_audit.fold_name(name)) %} {% endfor %}
+    {% endif %}
     {% set columns = batch_audit._paired_columns(
         batch_audit.relation_columns(before) if before is not none else [], after, ignored, wanted
     ) %}
-    {% set key_names = [] %}
-    {% for name in wanted %} {% do key_names.append(known[name]) %} {% endfor %}
+    {% set key_names, key_before = [], [] %}
+    {% for name in wanted %}
+        {% do key_names.append(known[name]) %}
+        {% do key_before.append(
+            (columns | selectattr("name", "equalto", known[name]) | first)["before_name"]
+        ) %}
+    {% endfor %}
     {# A previous table without one of the key's columns cannot be matched with the new one: that is a first build. #}
     {% set unmatched = columns | selectattr("is_key") | selectattr("before", "none") | list %}
     {{
@@ -72,8 +87,13 @@
                     if unmatched and before is not none
                     else none
                 ),
-                "after": this,
+                "after": whole,
+                "whole": whole,
+                "touched": kept == "keys" and not unmatched,
+                "made": (["batch_audit_before", "batch_audit_keys", "batch_audit_after"] if kept else []),
+                "rows_known": last.get("rows_after") if last.get("unbroken") else none,
                 "key": key_names,
+                "key_before": key_before,
                 "key_rule": record_key["rule"],
                 "ignored": columns | rejectattr("compared") | map(attribute="name") | list,
                 "columns": columns,
@@ -81,7 +101,7 @@
                 "capture_no": (last.get("capture_no") or 0) + 1,
                 "rows_checked": (
                     last.get("rows_after")
-                    if last.get("unbroken") and last.get("key") == key_names
+                    if last.get("unbroken") and last.get("key") == key_names and kept != "keys"
                     else none
                 ),
                 "problem": none,

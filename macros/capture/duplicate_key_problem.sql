@@ -4,7 +4,7 @@
     {% for name in plan["key"] %} {% do key.append(batch_audit.quoted_name(name)) %} {% endfor %}
     {% set rows = run_query(
         "select count(*) over () as batch_audit_repeated, " ~ key
-        | join(", ") ~ " from " ~ plan["after"] ~ " group by " ~ key
+        | join(", ") ~ " from " ~ plan["after"] ~ " as t group by " ~ key
         | join(", ") ~ " having count(*) > 1 order by " ~ key
         | join(", ") ~ " limit 3"
     ).rows %}

@@ -15,9 +15,7 @@
         ~ events
         ~ " as c where c.target = "
         ~ node
-        ~ " and c.part = "
-        ~ node
-        ~ " and c.event_type = 'checkpoint' and c.record_id is null order by "
+        ~ " and c.part <> 'end' and c.event_type = 'checkpoint' and c.record_id is null order by "
         ~ number
         ~ " desc limit 1"
     ).rows %}

@@ -7,9 +7,9 @@
     {% set row = run_query(
         "select (select count(*) from "
         ~ plan["before"]
-        ~ ") as rows_before, (select count(*) from "
+        ~ " as t) as rows_before, (select count(*) from "
         ~ plan["after"]
-        ~ ") as rows_after,"
+        ~ " as t) as rows_after,"
         ~ " count(case when change_type = 'insert' then 1 end) as inserts, count(case when change_type = 'update' then 1 end) as updates,"
         ~ " count(case when change_type = 'delete' then 1 end) as deletes,"
         ~ " count(case when change_type = 'insert' and record_id is null then 1 end) as null_keys,"
@@ -38,8 +38,24 @@
         {# Only the previous table's key is bad: its records cannot be told apart, so history starts with this build. #}
         {% do run_query("drop table batch_audit_recorded") %}
         {% set bad = "repeated keys" if repeated else "had NULL in its key" %}
-        {% do plan.update({"before": none, "why_first": "the previous table " ~ bad}) %}
+        {% do plan.update(
+            {
+                "before": none,
+                "after": plan["whole"],
+                "touched": false,
+                "why_first": "the previous table " ~ bad,
+            }
+        ) %}
         {{ return(batch_audit.measure_first_build(plan)) }}
+    {% endif %}
+    {% if plan["touched"] %}
+        {% set grown = found["inserts"] - found["deletes"] %}
+        {% set rows = (
+            plan["rows_known"] + grown
+            if plan["rows_known"] is not none
+            else run_query("select count(*) from " ~ plan["whole"] ~ " as t").rows[0][0] | int
+        ) %}
+        {% do found.update({"rows_before": rows - grown, "rows_after": rows}) %}
     {% endif %}
     {{ return(found) }}
 {% endmacro %}

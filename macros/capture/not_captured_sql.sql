@@ -7,7 +7,7 @@
     {% do exceptions.warn(model.name ~ ": its record changes are not captured: " ~ reason ~ ".") %}
     {% set event = batch_audit.event_fields(
         batch_audit.run_context(),
-        model.unique_id,
+        batch_audit.capture_part(),
         1,
         "not_captured",
         metadata={"reason": reason, "materialized": model.config.materialized},

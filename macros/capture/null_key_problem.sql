@@ -7,7 +7,7 @@
     {% endfor %}
     {% set rows = run_query(
         "select " ~ key
-        | join(", ") ~ " from " ~ plan["after"] ~ " where " ~ is_null
+        | join(", ") ~ " from " ~ plan["after"] ~ " as t where " ~ is_null
         | join(" or ") ~ " limit 3"
     ).rows %}
     {% set examples = [] %}

@@ -13,14 +13,15 @@
     {% endfor %}
     {% set summary = batch_audit.event_fields(
         run,
-        model.unique_id,
+        batch_audit.capture_part(),
         1,
         "checkpoint",
         metadata={
             "kind": "capture",
             "mode": "baseline" if baseline else "first_build" if first else "changes",
             "capture_no": plan["capture_no"],
-            "relation": plan["after"] | string,
+            "relation": this | string,
+            "scope": "touched rows" if plan["touched"] else "all rows",
             "key": plan["key"],
             "key_rule": plan["key_rule"],
             "ignored": plan["ignored"],
@@ -47,7 +48,7 @@
         ) %}
     {% endif %}
     {% set write = batch_audit.event_fields(
-        run, model.unique_id, 2, "record_write", occurred_at=summary["occurred_at"]
+        run, batch_audit.capture_part(), 2, "record_write", occurred_at=summary["occurred_at"]
     ) %}
     {% do write.update({"target": model.unique_id}) %}
     {{

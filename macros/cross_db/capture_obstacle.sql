@@ -1,12 +1,12 @@
 {#
   Why the engine cannot commit this model's capture together with the model, or none when it can. `relation` is the
-  model's relation.
+  model's relation; `kept` tells that its rows were kept before they changed.
 #}
-{% macro capture_obstacle(relation) %}
-    {{ return(adapter.dispatch("capture_obstacle", "batch_audit")(relation)) }}
+{% macro capture_obstacle(relation, kept=false) %}
+    {{ return(adapter.dispatch("capture_obstacle", "batch_audit")(relation, kept)) }}
 {% endmacro %}
 
-{% macro duckdb__capture_obstacle(relation) %}
+{% macro duckdb__capture_obstacle(relation, kept) %}
     {% if relation.database | lower != target.database | lower %}
         {{
             return(
@@ -27,6 +27,7 @@
             )
         }}
     {% endif %}
+    {% if kept %} {{ return(none) }}{% endif %}
     {% set foreign_keys = run_query(
         "select count(*) from duckdb_constraints() where constraint_type = 'FOREIGN KEY' and lower(database_name) = lower("
         ~ batch_audit.text_literal(relation.database)
@@ -46,4 +47,4 @@
     {{ return(none) }}
 {% endmacro %}
 
-{% macro postgres__capture_obstacle(relation) %} {{ return(none) }}{% endmacro %}
+{% macro postgres__capture_obstacle(relation, kept) %} {{ return(none) }}{% endmacro %}

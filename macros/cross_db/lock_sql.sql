@@ -1,17 +1,21 @@
 {#
   Takes a lock that the end of the transaction releases: one holder at a time per name, or with a segment, which its
   writers share and the one who seals it does not; a segment that is sealed by then, or was never registered, refuses to
-  be written (the cast fails). DuckDB has one writing process and needs no lock.
+  be written (the cast fails); or with a relation, which others may read and not write. DuckDB has one writing process and
+  needs no lock.
 #}
-{% macro lock_sql(name, segment=none) %}
-    {{ return(adapter.dispatch("lock_sql", "batch_audit")(name, segment)) }}
+{% macro lock_sql(name, segment=none, relation=none) %}
+    {{ return(adapter.dispatch("lock_sql", "batch_audit")(name, segment, relation)) }}
 {% endmacro %}
 
-{% macro duckdb__lock_sql(name, segment=none) %}
+{% macro duckdb__lock_sql(name, segment, relation) %}
     {{ return(batch_audit._writable_sql(segment) if segment else "") }}
 {% endmacro %}
 
-{% macro postgres__lock_sql(name, segment=none) %}
+{% macro postgres__lock_sql(name, segment, relation) %}
+    {% if relation is not none %}
+        {{ return("lock table " ~ relation ~ " in share row exclusive mode;\n") }}
+    {% endif %}
     {% set key = (
         "(('x' || substr(encode(sha256(convert_to("
         ~ batch_audit.text_literal("batch_audit:" ~ ("segment:" ~ segment if segment else name))
