@@ -8,42 +8,14 @@
 #}
 {% macro capture_plan(kept, key=none, ignore=none) %}
     {% set record_key = batch_audit.record_key(model, key) %}
-    {% if not record_key["columns"] %}
-        {{
-            return(
-                {
-                    "problem": "it has no record key",
-                    "remedy": "Name the columns that identify a record: meta: {audit_key: [...]}, or add a unique test to its key column.",
-                }
-            )
-        }}
-    {% endif %}
     {% set after = batch_audit.relation_columns(this) %}
-    {% set wanted = [] %}
+    {% set wanted, known = [], {} %}
     {% for name in record_key["columns"] %} {% do wanted.append(batch_audit.fold_name(name)) %} {% endfor %}
-    {% set known = {} %}
     {% for column in after %}
         {% do known.update({batch_audit.fold_name(column["name"]): column["name"]}) %}
     {% endfor %}
-    {% set missing = wanted | reject("in", known) | list %}
-    {% if missing %}
-        {{
-            return(
-                {
-                    "problem": "its key (" ~ record_key["columns"]
-                    | join(", ")
-                    ~ ", from "
-                    ~ record_key["rule"]
-                    ~ ") names columns that it does not have: "
-                    ~ missing
-                    | join(", "),
-                    "remedy": "It has: " ~ after
-                    | map(attribute="name")
-                    | join(", ") ~ ". Correct audit_key.",
-                }
-            )
-        }}
-    {% endif %}
+    {% set refused = batch_audit._key_problem(record_key, after, wanted | reject("in", known) | list) %}
+    {% if refused %} {{ return(refused) }}{% endif %}
 
     {% set before = (
         batch_audit.temp_relation("batch_audit_before") if kept else batch_audit.previous_relation()
@@ -108,6 +80,38 @@
             }
         )
     }}
+{% endmacro %}
+
+{# Problem and remedy when there is no key, or one of columns that the relation lacks; none when there is one. #}
+{% macro _key_problem(record_key, after, missing) %}
+    {% if not record_key["columns"] %}
+        {{
+            return(
+                {
+                    "problem": "it has no record key",
+                    "remedy": "Name the columns that identify a record: meta: {audit_key: [...]}, or add a unique test to its key column.",
+                }
+            )
+        }}
+    {% elif missing %}
+        {{
+            return(
+                {
+                    "problem": "its key (" ~ record_key["columns"]
+                    | join(", ")
+                    ~ ", from "
+                    ~ record_key["rule"]
+                    ~ ") names columns that it does not have: "
+                    ~ missing
+                    | join(", "),
+                    "remedy": "It has: " ~ after
+                    | map(attribute="name")
+                    | join(", ") ~ ". Correct audit_key.",
+                }
+            )
+        }}
+    {% endif %}
+    {{ return(none) }}
 {% endmacro %}
 
 {% macro _ignored_columns(ignore) %}

@@ -1,7 +1,8 @@
 {#
   The columns that identify a record of a node, and the rule that gave them: a mapping of columns (a list, empty when
   unknown) and rule. Order: the argument, meta audit_key, a primary key constraint, a unique and a not_null test on the
-  same column, a unique test, a test of a unique combination of columns, what dbt itself inferred. The tests are read here
+  same column, a unique test, a test of a unique combination of columns, what dbt itself inferred, the columns that dbt
+  matches rows by (unique_key). The tests are read here
   because dbt takes a not_null column out of a combination for its key, and two unique columns for one key of both.
 #}
 {% macro record_key(node, given=none) %}
@@ -40,7 +41,14 @@
         }}
     {% endif %}
     {% set inferred = (described.get("primary_key") or []) | sort(case_sensitive=true) %}
-    {{ return({"columns": inferred, "rule": "primary_key inferred by dbt" if inferred else "unknown"}) }}
+    {% if inferred %} {{ return({"columns": inferred, "rule": "primary_key inferred by dbt"}) }}{% endif %}
+    {% set matched = node.config.get("unique_key") or [] %}
+    {% set matched = [matched] if matched is string else matched | list %}
+    {% set expressions = matched | reject("in", batch_audit._column_names(matched)) | list %}
+    {% if matched and not expressions %}
+        {{ return({"columns": matched, "rule": "unique_key of the model"}) }}
+    {% endif %}
+    {{ return({"columns": [], "rule": "unknown"}) }}
 {% endmacro %}
 
 {# The columns of a primary key constraint of the model or of one of its columns; an empty list without one. #}
@@ -67,11 +75,17 @@
             column[1:-1] if column not in documented and column[1:-1] in documented else column
         ) %}
     {% endfor %}
-    {% set others = [] %}
-    {% for column in tested | unique(case_sensitive=true) | sort(case_sensitive=true) if column not in documented %}
-        {% if modules.re.fullmatch('[^\\W\\d]\\w*|"[^"]+"|`[^`]+`', column) %}
-            {% do others.append(column) %}
-        {% endif %}
-    {% endfor %}
+    {% set others = batch_audit._column_names(
+        tested | unique(case_sensitive=true) | sort(case_sensitive=true) | reject("in", documented)
+    ) %}
     {{ return((documented | select("in", tested) | list) + others) }}
+{% endmacro %}
+
+{# Those of some texts that name a column and are no expression. #}
+{% macro _column_names(texts) %}
+    {% set names = [] %}
+    {% for text in texts if modules.re.fullmatch('[^\\W\\d]\\w*|"[^"]+"|`[^`]+`', text) %}
+        {% do names.append(text) %}
+    {% endfor %}
+    {{ return(names) }}
 {% endmacro %}

@@ -56,7 +56,8 @@ CASES = {
         INCREMENTAL + "unique_key=['id', 'day'], incremental_strategy='delete+insert'", key=("day", "id")
     ),
     "predicated": Case(
-        INCREMENTAL + "unique_key='id', incremental_strategy='delete+insert', incremental_predicates=[\"id > 0\"]"
+        INCREMENTAL
+        + "unique_key='id', incremental_strategy='delete+insert', incremental_predicates=[\"id > 0\"]"
     ),
     "merged": Case(INCREMENTAL + "unique_key='id', incremental_strategy='merge'"),
     "merged_by_two": Case(
@@ -73,13 +74,15 @@ CASES = {
     ),
     "wiped": Case(INCREMENTAL + "incremental_strategy='wipe'"),
     "in_windows": Case(
-        INCREMENTAL + "incremental_strategy='microbatch', event_time='ts', begin='2026-01-01', batch_size='day',"
+        INCREMENTAL
+        + "incremental_strategy='microbatch', event_time='ts', begin='2026-01-01', batch_size='day',"
         " lookback=3",
         ALL,
         engines=("duckdb",),
     ),
     "in_merged_windows": Case(
-        INCREMENTAL + "incremental_strategy='microbatch', event_time='ts', begin='2026-01-01', batch_size='day',"
+        INCREMENTAL
+        + "incremental_strategy='microbatch', event_time='ts', begin='2026-01-01', batch_size='day',"
         " lookback=3, unique_key='id'",
         ALL,
         engines=("postgres",),
@@ -103,13 +106,17 @@ CASES = {
 }
 WIPE = """
 {% macro get_incremental_wipe_sql(arg_dict) %}
-  delete from {{ arg_dict['target_relation'] }} where id % 2 = 0 or id in (select id from {{ arg_dict['temp_relation'] }});
+  delete from {{ arg_dict['target_relation'] }} where id % 2 = 0
+    or id in (select id from {{ arg_dict['temp_relation'] }});
   insert into {{ arg_dict['target_relation'] }} select * from {{ arg_dict['temp_relation'] }}
 {% endmacro %}
 """
 # Each step: the rows that come in (id, day, status, amount) and those that leave the feed.
 STEPS: dict[str, tuple[list[tuple[int, int, str | None, str | None]], list[int]]] = {
-    "first build": ([(1, 1, "new", "10.5"), (2, 1, "new", "20"), (3, 2, "paid", None), (4, 3, "it's", "1")], []),
+    "first build": (
+        [(1, 1, "new", "10.5"), (2, 1, "new", "20"), (3, 2, "paid", None), (4, 3, "it's", "1")],
+        [],
+    ),
     "no change": ([(1, 1, "new", "10.5")], []),
     "insert": ([(5, 3, "new", "7"), (6, 4, None, "8")], []),
     "update": ([(2, 1, "paid", "20"), (3, 2, "paid", "3.25")], []),
@@ -143,7 +150,10 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """One project with every case, built once per step."""
     folder = tmp_path_factory.mktemp("materializations")
     with database(request.param, folder) as target:
-        files = {"macros/wipe.sql": WIPE, "models/looked_at.sql": f"{{{{ config({CAPTURED % ['id']}) }}}}\n{ALL}"}
+        files = {
+            "macros/wipe.sql": WIPE,
+            "models/looked_at.sql": f"{{{{ config({CAPTURED % ['id']}) }}}}\n{ALL}",
+        }
         for name, case in CASES.items():
             if request.param in case.engines:
                 files[f"{'snapshots' if case.snapshot else 'models'}/{name}.sql"] = case.text(name)
@@ -156,7 +166,8 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         project.query("create schema raw")
         for table in ("feed", "incoming"):
             project.query(
-                f"create table raw.{table} (id integer, day date, ts timestamp, status varchar(10), amount numeric(8, 2))"
+                f"create table raw.{table} (id integer, day date, ts timestamp, status varchar(10),"
+                " amount numeric(8, 2))"
             )
         for step, (rows, gone) in STEPS.items():
             _load(project, rows, gone)
@@ -174,7 +185,11 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def _load(project: Project, rows: list[tuple[int, int, str | None, str | None]], gone: list[int]) -> None:
     literal = ", ".join(
         "({}, date '2026-01-0{}', timestamp '2026-01-0{} 12:00:00', {}, {})".format(
-            number, day, day, "null" if status is None else "'" + status.replace("'", "''") + "'", amount or "null"
+            number,
+            day,
+            day,
+            "null" if status is None else "'" + status.replace("'", "''") + "'",
+            amount or "null",
         )
         for number, day, status, amount in rows
     )

@@ -329,8 +329,28 @@ def test_what_cannot_be_captured_is_said(tmp_path: Path) -> None:
         f.object: f
         for f in models.materializations(context(tmp_path, model(), model("v", materialized="view"), seed))
     }
-    assert {name: finding.verdict for name, finding in found.items()} == {"v": "warn", "countries": "warn"}
+    assert {name: finding.verdict for name, finding in found.items()} == {"v": "warn"}
     assert "of the kind view" in found["v"].why
+
+
+@pytest.mark.parametrize(
+    ("materialized", "order", "verdict"),
+    [
+        ("table", None, "ok"),
+        ("incremental", None, "fail"),
+        ("snapshot", ["shop", "dbt", "batch_audit"], "fail"),
+        ("seed", ["shop", "batch_audit", "dbt"], "ok"),
+        ("incremental", ["batch_audit", "shop", "dbt"], "ok"),
+    ],
+)
+def test_what_changes_in_place_needs_the_dispatch(
+    materialized: str, order: list[str] | None, verdict: str, tmp_path: Path
+) -> None:
+    listed = {"dispatch": [{"macro_namespace": "dbt", "search_order": order}]} if order else {}
+    finding = only(hooks.dispatch(context(tmp_path, model(materialized=materialized), project=listed)))
+    assert finding.verdict == verdict
+    if verdict == "fail":
+        assert (finding.object, "batch-audit init" in finding.remedy) == ("orders", True)
 
 
 def test_an_unknown_kind_of_capture_is_a_failure(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_each_rule_gives_its_columns(
 
 def test_an_earlier_rule_wins_over_all_later_ones() -> None:
     everything = node(
-        config={"meta": {"audit_key": "stated"}},
+        config={"meta": {"audit_key": "stated"}, "unique_key": ["matched", "too"]},
         constraints=[PRIMARY],
         primary_key=["dbt"],
     )
@@ -70,11 +70,14 @@ def test_an_earlier_rule_wins_over_all_later_ones() -> None:
     while key := record_key(everything, tests):
         rules.append(key.rule)
         if key.rule == "audit_key":
-            everything["config"] = {"meta": {}}
+            everything["config"] = {"meta": {}, "unique_key": ["matched", "too"]}
         elif key.rule == "primary_key constraint":
             everything["constraints"] = []
         elif key.rule == "primary_key inferred by dbt":
             everything["primary_key"] = []
+        elif key.rule == "unique_key of the model":
+            assert key.columns == ("matched", "too")
+            everything["config"] = {"unique_key": ["matched", "lower(too)"]}
         elif key.rule == "unique and not_null tests":
             tests = [one for one in tests if one["test_metadata"]["name"] != "not_null"]
         elif key.rule == "unique test":
@@ -88,6 +91,7 @@ def test_an_earlier_rule_wins_over_all_later_ones() -> None:
         "unique test",
         "unique combination test",
         "primary_key inferred by dbt",
+        "unique_key of the model",
     ]
     assert len(rules) == len(RULES)
 

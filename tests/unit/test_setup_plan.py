@@ -55,7 +55,8 @@ def test_a_fresh_project_gets_the_copy_the_entry_and_the_hook(project: Path, pac
     set_up(project, package)
     assert snapshot(project) == {
         "dbt_project.yml": b"name: shop\r\nversion: '1.0'\r\n\r\nmodels:\r\n"
-        b'  +post-hook: "{{ batch_audit.capture() }}"\r\n',
+        b'  +post-hook: "{{ batch_audit.capture() }}"\r\n\r\ndispatch:\r\n'
+        b"  - {macro_namespace: dbt, search_order: [shop, batch_audit, dbt]}\r\n",
         "packages.yml": b"packages:\n  - local: audit_packages/batch_audit\n",
         f"{VENDORED}/dbt_project.yml": b"name: batch_audit\nversion: 1.0.0\n",
         f"{VENDORED}/macros/a.sql": b"-- macros/a.sql\n",

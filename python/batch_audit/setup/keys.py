@@ -2,7 +2,8 @@
 
 The rules, the first that applies wins: `audit_key` in the model's meta; a primary key constraint; a unique
 and a not_null test on the same column; a unique test; a test of a unique combination of columns; what dbt-core
-itself put into the manifest's `primary_key` (it also looks at disabled tests).
+itself put into the manifest's `primary_key` (it also looks at disabled tests); the columns that dbt itself matches
+rows by (`unique_key`).
 """
 
 from __future__ import annotations
@@ -96,6 +97,14 @@ def dbt_key(node: NodeData, tests: Sequence[NodeData]) -> RecordKey | None:
     return RecordKey(tuple(sorted(inferred)), "primary_key inferred by dbt") if inferred else None
 
 
+def matched_key(node: NodeData, tests: Sequence[NodeData]) -> RecordKey | None:
+    """The `unique_key` of a snapshot or an incremental model, where it names columns and is no expression."""
+    stated = (node.get("config") or {}).get("unique_key") or ()
+    columns = tuple(str(name) for name in ([stated] if isinstance(stated, str) else stated))
+    named = columns and all(_COLUMN_NAME.fullmatch(name) for name in columns)
+    return RecordKey(columns, "unique_key of the model") if named else None
+
+
 RULES: tuple[Callable[[NodeData, Sequence[NodeData]], RecordKey | None], ...] = (
     stated_key,
     constraint_key,
@@ -103,6 +112,7 @@ RULES: tuple[Callable[[NodeData, Sequence[NodeData]], RecordKey | None], ...] = 
     unique_key,
     combination_key,
     dbt_key,
+    matched_key,
 )
 
 

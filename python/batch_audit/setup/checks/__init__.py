@@ -40,6 +40,7 @@ CHECKS = (
     Check("run hooks", hooks.run_hooks, ("manifest",)),
     Check("auditing on", hooks.auditing_on, ("project",)),
     Check("capture on models", hooks.capture_on_models, ("manifest",)),
+    Check("dispatch", hooks.dispatch, ("project", "manifest")),
     Check("hooks after capture", hooks.hooks_after_capture, ("manifest",)),
     Check("overridden macros", macros.overrides, ("manifest",)),
     Check("schema rule", macros.schema_rule, ("manifest",)),

@@ -8,11 +8,13 @@ from typing import Any
 
 from batch_audit.setup.context import Context
 from batch_audit.setup.dbt_command import given_vars
+from batch_audit.setup.dispatch import is_dispatched
 from batch_audit.setup.findings import Finding, some
 from batch_audit.setup.keys import NodeData
 from batch_audit.setup.manifest import Manifest, post_hooks
 from batch_audit.setup.packages import PACKAGE_NAME
 
+CAPTURED_KINDS = ("table", "incremental", "seed", "snapshot")
 RUN_HOOKS = ("on-run-start", "on-run-end")
 # Statements that leave a table's rows as they are.
 HARMLESS = re.compile(
@@ -49,10 +51,10 @@ def auditing_on(context: Context) -> Iterator[Finding]:
 
 
 def capture_on_models(context: Context) -> Iterator[Finding]:
-    """Every table model that asks for capture has the hook, inside the transaction."""
+    """Every model that the hook captures and that asks for it has it, inside the transaction."""
     manifest = context.parsed
     without, outside = [], []
-    for node in captured_tables(manifest):
+    for node in captured_by_hook(manifest):
         hooks = [hook for hook in post_hooks(node) if manifest.calls_capture(hook.sql)]
         if not hooks:
             without.append(str(node.get("name")))
@@ -67,17 +69,32 @@ def capture_on_models(context: Context) -> Iterator[Finding]:
         why = "the capture hook is set to transaction: false, so model and capture cannot commit together"
         yield Finding("fail", some(outside), why, "Remove `transaction: false` from the capture hook.")
     if not without and not outside:
-        count = len(captured_tables(manifest))
-        yield Finding(
-            "ok", f"{count} table model{'s' if count != 1 else ''}", "asking for capture, with the hook"
-        )
+        count = len(captured_by_hook(manifest))
+        yield Finding("ok", f"{count} model{'s' if count != 1 else ''}", "asking for capture, with the hook")
+
+
+def dispatch(context: Context) -> Iterator[Finding]:
+    """What dbt changes in place can be captured: dbt comes to the package's macros before its own."""
+    changed_in_place = [
+        str(node.get("name"))
+        for node in context.parsed.captured
+        if (node.get("config") or {}).get("materialized") in CAPTURED_KINDS[1:]
+    ]
+    if is_dispatched(context.project.get("dispatch")):
+        yield Finding("ok", "dispatch", "names the package before dbt")
+    elif changed_in_place:
+        why = "changes its table in place, and `dispatch` in dbt_project.yml does not name the package before dbt"
+        remedy = "Run `batch-audit init`, which adds it. Until then the batches will say not_captured."
+        yield Finding("fail", some(changed_in_place), why, remedy)
+    else:
+        yield Finding("ok", "dispatch", "not needed: no captured model changes its table in place")
 
 
 def hooks_after_capture(context: Context) -> Iterator[Finding]:
     """No other post-hook inside the transaction runs after the capture: it could change rows unseen."""
     manifest = context.parsed
     after: dict[str, list[str]] = {}
-    for node in captured_tables(manifest):
+    for node in captured_by_hook(manifest):
         hooks = [hook.sql for hook in post_hooks(node) if hook.in_transaction]
         ours = [place for place, sql in enumerate(hooks) if manifest.calls_capture(sql)]
         for sql in hooks[ours[-1] + 1 :] if ours else ():
@@ -94,12 +111,20 @@ def hooks_after_capture(context: Context) -> Iterator[Finding]:
         yield Finding("ok", "post-hooks", "none that could change rows runs after the capture")
 
 
-def captured_tables(manifest: Manifest) -> list[NodeData]:
-    """The models that ask for capture and are built as tables, which is what can be captured."""
+def captured_by_hook(manifest: Manifest) -> list[NodeData]:
+    """Those of `captured_nodes` that a post-hook captures; dbt's dispatch leads to the others."""
     return [
         node
-        for node in manifest.captured
-        if node.get("resource_type") == "model" and (node.get("config") or {}).get("materialized") == "table"
+        for node in captured_nodes(manifest)
+        if node.get("resource_type") == "model"
+        and (node.get("config") or {}).get("incremental_strategy") != "microbatch"
+    ]
+
+
+def captured_nodes(manifest: Manifest) -> list[NodeData]:
+    """What asks for capture and is of a kind that can be captured."""
+    return [
+        node for node in manifest.captured if (node.get("config") or {}).get("materialized") in CAPTURED_KINDS
     ]
 
 

@@ -18,6 +18,11 @@ RELIED_ON = {
     "run_hooks": "the capture hook runs through this macro, inside the model's transaction",
     "statement": "the audit reads and writes through this macro",
     "run_query": "the audit reads and writes through this macro",
+    "process_schema_changes": "the rows of an incremental model are kept in it before they change",
+    "reset_csv_table": "the rows of a seed are kept in it before they are replaced",
+    "snapshot_merge_sql": "the rows of a snapshot are kept in it before they change",
+    "persist_docs": "seeds, snapshots and microbatch models are captured in it",
+    "materialization_incremental": "the capture expects dbt's order: compare schemas, change, post-hooks, commit",
     "materialization_table": "the capture expects dbt's order: keep the old table, run post-hooks, drop it",
 }
 SCHEMA_RULE = "generate_schema_name"

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Iterator
 
-from batch_audit.setup.checks.hooks import captured_tables
+from batch_audit.setup.checks.hooks import CAPTURED_KINDS, captured_nodes
 from batch_audit.setup.context import Context
 from batch_audit.setup.findings import Finding, Verdict, some
 from batch_audit.setup.keys import NodeData, RecordKey, meta, record_key
@@ -20,7 +20,7 @@ NAME_KEY = "Name the columns that identify a record: meta: {audit_key: [...]}"
 def record_keys(context: Context) -> Iterator[Finding]:
     """Every captured model has a record key, and there is no doubt which."""
     manifest = context.parsed
-    for node in captured_tables(manifest):
+    for node in captured_nodes(manifest):
         name, key = str(node.get("name")), key_of(manifest, node)
         if not key:
             verdict: Verdict = "warn" if meta(node).get("audit_on_error") == "warn" else "fail"
@@ -36,7 +36,7 @@ def record_keys(context: Context) -> Iterator[Finding]:
 def key_columns(context: Context) -> Iterator[Finding]:
     """The columns of a key are among those that the model's YAML documents, where it documents any."""
     manifest = context.parsed
-    for node in captured_tables(manifest):
+    for node in captured_nodes(manifest):
         documented = {name.casefold(): name for name in node.get("columns") or {}}
         missing = [
             name for name in key_of(manifest, node).columns if name.strip('"`').casefold() not in documented
@@ -53,7 +53,7 @@ def key_columns(context: Context) -> Iterator[Finding]:
 def materializations(context: Context) -> Iterator[Finding]:
     """What asks for capture is something that can be captured."""
     captured = context.parsed.captured
-    tables = [str(node.get("unique_id")) for node in captured_tables(context.parsed)]
+    tables = [str(node.get("unique_id")) for node in captured_nodes(context.parsed)]
     unknown = [node for node in captured if meta(node).get("audit_capture") not in (*NO_CAPTURE, "changes")]
     for node in unknown:
         asked = meta(node).get("audit_capture")
@@ -67,13 +67,13 @@ def materializations(context: Context) -> Iterator[Finding]:
             built = (node.get("config") or {}).get("materialized") or node.get("resource_type")
             others.setdefault(str(built), []).append(str(node.get("name")))
     for built, names in others.items():
-        why = f"asks for capture, but only table models are captured, and this is of the kind {built}"
+        why = f"asks for capture, but only {', '.join(CAPTURED_KINDS)} are captured, and this is of the kind {built}"
         yield Finding("warn", some(names), why, "Remove audit_capture, or materialize it as a table.")
     if not captured:
-        remedy = "Add `config: {meta: {audit_capture: changes}}` to a table model."
+        remedy = "Add `config: {meta: {audit_capture: changes}}` to a model."
         yield Finding("ok", "captured models", "no model asks for capture yet", remedy)
     elif not unknown and not others:
-        yield Finding("ok", "captured models", "everything that asks for capture is a table model")
+        yield Finding("ok", "captured models", "everything that asks for capture can be captured")
 
 
 def transactions(context: Context) -> Iterator[Finding]:
@@ -82,11 +82,11 @@ def transactions(context: Context) -> Iterator[Finding]:
 
     manifest = context.parsed
     if transactions_disabled(context.settings):
-        verdict: Verdict = "fail" if captured_tables(manifest) else "warn"
+        verdict: Verdict = "fail" if captured_nodes(manifest) else "warn"
         why = "disable_transactions is set, so model and capture cannot commit together: it is refused"
         yield Finding(verdict, "profile", why, "Remove disable_transactions from the target in profiles.yml.")
         return
-    linked = [str(node.get("name")) for node in captured_tables(manifest) if _has_foreign_key(node)]
+    linked = [str(node.get("name")) for node in captured_nodes(manifest) if _has_foreign_key(node)]
     if linked and manifest.adapter == "duckdb":
         why = "has foreign keys: dbt-duckdb builds it in place, so there is no previous table to compare with"
         yield Finding("warn", some(linked), why, "Remove the foreign key constraint, or audit_capture.")
@@ -99,7 +99,7 @@ def databases(context: Context) -> Iterator[Finding]:
     home = context.connected.database
     others = [
         node
-        for node in captured_tables(context.parsed)
+        for node in captured_nodes(context.parsed)
         if str(node.get("database") or home).casefold() != home.casefold()
     ]
     for node in others:
