@@ -32,8 +32,8 @@ MODELS = {
 }
 CAPTURED = ["by_meta", "by_line", "by_both", "by_meta_twice", "by_line_twice"]
 REASONS = {
-    "view_twice": "captured for table models only, and this one is materialized as view",
-    "view_by_line": "captured for table models only, and this one is materialized as view",
+    "view_twice": "seeds and snapshots, and this one is materialized as view",
+    "view_by_line": "seeds and snapshots, and this one is materialized as view",
     "too_early": "stands in a pre-hook",
     "too_late": "runs after the model's transaction",
 }

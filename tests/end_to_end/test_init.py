@@ -60,9 +60,13 @@ def files_of(project: Project) -> dict[str, bytes]:
 def test_from_a_plain_project_to_a_recorded_change(plain: Project) -> None:
     done = plain.batch_audit("init")
 
-    assert plain.read("dbt_project.yml") == PROJECT.replace(
-        '+post-hook: "{{ log(this) }}"',
-        '+post-hook:\n    - "{{ log(this) }}"\n    - "{{ batch_audit.capture() }}"',
+    assert (
+        plain.read("dbt_project.yml")
+        == PROJECT.replace(
+            '+post-hook: "{{ log(this) }}"',
+            '+post-hook:\n    - "{{ log(this) }}"\n    - "{{ batch_audit.capture() }}"',
+        )
+        + "\ndispatch:\n  - {macro_namespace: dbt, search_order: [shop, batch_audit, dbt]}\n"
     )
     assert plain.read("packages.yml") == "packages:\n  - local: audit_packages/batch_audit\n"
     assert plain.read(".gitignore").endswith("logs/\n.batch_audit/\n")

@@ -1,18 +1,19 @@
 """Nodes that ask for capture and cannot be captured: said once, with the reason, and recorded as such."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.support import recompute
-from tests.support.project import HOOK, write_project
+from tests.support.project import HOOK, Project, write_project
 from tests.support.trail import Trail, database
 
 pytestmark = pytest.mark.slow
 
 META = "meta={'audit_capture': 'changes', 'audit_key': 'id'}"
-ONLY_TABLES = "captured for table models only, and this one is materialized as "
+ONLY_TABLES = "captured for tables, incremental models, seeds and snapshots, and this one is materialized as "
+UNDISPATCHED = "`dispatch` in dbt_project.yml must name batch_audit before dbt"
 MISSING = "the hook {{ batch_audit.capture() }} is missing from its post-hooks"
 # path below models/: (materialization, its own configuration); only the models in hooked/ have the project's hook.
 MODELS = {
@@ -39,16 +40,15 @@ SELECTS = {
 # unique_id: (the part that the event lies in, how the reason goes)
 EXPECTED = {
     "model.shop.viewed": ("model.shop.viewed", ONLY_TABLES + "view"),
-    "model.shop.appended": ("model.shop.appended", ONLY_TABLES + "incremental"),
     "model.shop.inlined": ("end", ONLY_TABLES + "ephemeral"),
     "model.shop.viewed_bare": ("end", ONLY_TABLES + "view"),
     "model.shop.hookless": ("end", MISSING),
     "model.shop.other_hook": ("end", MISSING),
     "model.shop.misspelt": ("end", "audit_capture is 'everything', which batch_audit does not know"),
-    "seed.shop.planted": ("end", ONLY_TABLES + "seed"),
-    "snapshot.shop.kept": ("end", ONLY_TABLES + "snapshot"),
+    "seed.shop.planted": ("end", UNDISPATCHED),
+    "snapshot.shop.kept": ("end", UNDISPATCHED),
 }
-CAPTURED = ["hooks_add_up", "own_hook"]
+CAPTURED = ["appended", "hooks_add_up", "own_hook"]
 SILENT = ["switched_off", "says_off", "failing", "skipped", "reader"]
 SNAPSHOT = """
 {% snapshot kept %}
@@ -115,7 +115,7 @@ def test_every_reason_is_a_warning_of_dbt_once(built: Built) -> None:
 
 
 def test_hooks_of_a_model_add_to_those_of_its_project(built: Built) -> None:
-    assert [built.trail.capture(name).get("mode") for name in CAPTURED] == ["first_build"] * 2
+    assert [built.trail.capture(name).get("mode") for name in CAPTURED] == ["first_build"] * len(CAPTURED)
 
 
 @pytest.mark.parametrize("name", SILENT)
@@ -148,3 +148,28 @@ def test_the_batch_is_closed_counted_and_sealed(built: Built) -> None:
         "record_errors": 0,
     }
     assert recompute.problems(built.trail.project) == []
+
+
+def test_a_change_in_place_without_the_dispatch_is_said_and_the_next_full_build_is_captured(
+    make_project: Callable[..., Project],
+) -> None:
+    meta = META.replace("'audit_key'", "'audit_baseline': 'records', 'audit_key'")
+    sql = f"{{{{ config(materialized='incremental', unique_key='id', {meta}) }}}} select 1 as id, 'NOTE' as note"
+    project = make_project(files={"models/noted.sql": sql})
+    for note in ("one", "two", "three"):
+        project.write("models/noted.sql", sql.replace("NOTE", note))
+        project.dbt("run", *(["--full-refresh"] if note == "three" else []))
+    trail = Trail(project)
+    (event,) = trail.events(event_type="not_captured")
+    assert UNDISPATCHED in event["metadata"]["reason"]
+    changes = [
+        (event["change_type"], event["old_value"], event["new_value"])
+        for event in project.audit(
+            "select e.change_type, p.old_value, p.new_value from {audit}.audit_event e join {audit}.audit_payload p"
+            " on p.event_id = e.event_id where e.event_type = 'record_write' order by e.occurred_at"
+        )
+    ]
+    assert changes == [
+        ("insert", None, '{"id":"1","note":"one"}'),
+        ("update", '{"id":"1","note":"two"}', '{"id":"1","note":"three"}'),
+    ]

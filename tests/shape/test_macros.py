@@ -46,7 +46,7 @@ def without_comments(text: str) -> str:
 
 
 def public(file: Path) -> list[Macro]:
-    """Macros that are neither private (`_name`) nor one adapter's (`adapter__name`); those that stand before dbt's own."""
+    """Macros that are neither private (`_name`) nor one adapter's (`adapter__name`), or stand before dbt's own."""
     macros = [macro for macro in macros_of(file) if not macro.name.startswith("_")]
     return [macro for macro in macros if "__" not in macro.name or file.parent.name == "dispatched"]
 
