@@ -65,6 +65,6 @@ def _next_step(plan: "Plan", built: bool) -> str:
         f"{install}"
         "  batch-audit doctor                    check the set-up\n"
         "  batch-audit run -- dbt build          run an audited batch\n"
-        "To record which rows of a table model change, give it a line of meta:\n"
+        "To record which rows of a model change, give it a line of meta:\n"
         "  config: {meta: {audit_capture: changes}}"
     )
