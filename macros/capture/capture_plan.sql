@@ -3,7 +3,7 @@
   first build), why_first (why there is none although a table was there), key (columns), key_rule, ignored, columns
   (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous relation if the last capture found their keys, by the same
   columns, to be unique; else none), touched (true where before holds the touched rows alone), whole (the records that
-  the model has now), rows_known (how many it had after the last capture, or none), made (temporary tables to drop), or
+  the model has now), rows_known (how many it had after the last capture, or none), columns_before (its columns then, or an empty list), made (temporary tables to drop), or
   problem and remedy. `kept` is what keep_touched_rows kept: keys, rows or none. Only reads.
 #}
 {% macro capture_plan(kept, key=none, ignore=none) %}
@@ -63,6 +63,7 @@
                 "whole": whole,
                 "touched": kept == "keys" and not unmatched,
                 "made": (["batch_audit_before", "batch_audit_keys", "batch_audit_after"] if kept else []),
+                "columns_before": last.get("columns") or [],
                 "rows_known": last.get("rows_after") if last.get("unbroken") else none,
                 "key": key_names,
                 "key_before": key_before,

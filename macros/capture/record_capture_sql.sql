@@ -1,5 +1,6 @@
 {#
-  The statements that record a capture: one checkpoint with its counts, and a record_write with its payload for every
+  The statements that record a capture: one checkpoint with its counts, a schema_change when the columns are no longer those
+  of the last capture, and a record_write with its payload for every
   changed record (for every record of a first build with `audit_baseline: records`).
 #}
 {% macro record_capture_sql(plan, found) %}
@@ -36,7 +37,17 @@
         },
     ) %}
     {% do summary.update({"target": model.unique_id}) %}
-    {% set sql = batch_audit.insert_events_sql([summary]) %}
+    {% set events = [summary] %}
+    {% set changed = batch_audit.schema_change(plan["columns_before"], columns) if plan["columns_before"] %}
+    {% if changed %}
+        {% do events.append(
+            batch_audit.event_fields(
+                run, batch_audit.capture_part(), 2, "schema_change", summary["occurred_at"], changed
+            )
+        ) %}
+        {% do events[1].update({"target": model.unique_id}) %}
+    {% endif %}
+    {% set sql = batch_audit.insert_events_sql(events) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
     {% if found["inserts"] + found["updates"] + found["deletes"] == 0 %}
         {{ return(sql ~ ("" if baseline else "drop table batch_audit_recorded;\n")) }}
@@ -48,7 +59,11 @@
         ) %}
     {% endif %}
     {% set write = batch_audit.event_fields(
-        run, batch_audit.capture_part(), 2, "record_write", occurred_at=summary["occurred_at"]
+        run,
+        batch_audit.capture_part(),
+        events | length + 1,
+        "record_write",
+        occurred_at=summary["occurred_at"],
     ) %}
     {% do write.update({"target": model.unique_id}) %}
     {{

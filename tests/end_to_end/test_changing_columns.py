@@ -189,3 +189,34 @@ def test_a_hash_in_the_model_tells_null_from_an_empty_text(built: Built) -> None
 
 def test_the_trail_is_whole(built: Built) -> None:
     assert recompute.problems(built.trail.project) == []
+
+
+# (added, removed, retyped, perhaps renamed, reordered); the columns of the others stay as they were.
+SCHEMA_CHANGES: dict[str, tuple[list[str], list[str], list[str], list[tuple[str, str]], bool]] = {
+    "added": (["b"], [], [], [], False),
+    "removed": ([], ["b"], [], [], False),
+    "renamed": (["c"], ["a"], [], [("a", "c")], False),
+    "reordered": ([], [], [], [], True),
+    "retyped": ([], [], ["a", "b"], [], False),
+    "key_retyped": ([], [], ["id"], [], False),
+    "ignoring_added": (["note"], [], [], [], False),
+}
+
+
+# The literals of `audited` make DuckDB choose another width of decimal.
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "audited"])
+def test_changed_columns_are_an_event_with_before_and_after(built: Built, name: str) -> None:
+    events = built.trail.events(event_type="schema_change", target=built.trail.node(name))
+    if name not in SCHEMA_CHANGES:
+        assert events == []
+        return
+    (event,) = events
+    found = event["metadata"]
+    renamed = [(pair["before"], pair["after"]) for pair in found["perhaps_renamed"]]
+    retyped = [column["name"] for column in found["retyped"]]
+    assert (found["added"], found["removed"], retyped, renamed, found["reordered"]) == SCHEMA_CHANGES[name]
+    assert found["after"] == built.trail.capture(name)["columns"]
+    for column in found["retyped"]:
+        assert {"name": column["name"], "type": column["before"]} in found["before"]
+        assert {"name": column["name"], "type": column["after"]} in found["after"]
+    assert event["part"] == event["target"]
