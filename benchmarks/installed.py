@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from batch_audit.package import package_dir
-from tests.support.project import HOOK, Project, write_project
+from tests.support.project import DISPATCH, HOOK, Project, write_project
 from tests.support.target import Target
 
 
@@ -33,7 +33,7 @@ def make_project(
 ) -> Project:
     """A project at `folder`; `models` is that part of dbt_project.yml. With `package`, installed as `init` does."""
     hook = {"+post-hook": HOOK} if package else {}
-    config = {"models": hook | dict(models)}
+    config = {"models": hook | dict(models)} | ({"dispatch": DISPATCH} if package else {})
     project = write_project(folder, target, files=files, config=config, installed=False, hook=False)
     if package:
         copy = copy_of_package(folder.parent)

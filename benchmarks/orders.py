@@ -5,7 +5,7 @@ from tests.support.target import Target
 # Of 1000 rows: 16 updated, 2 deleted, and 2 new ones.
 CHANGED = "2 %: 1.6 % updated, 0.2 % deleted, 0.2 % inserted"
 
-_COLUMNS = """
+COLUMNS = """
     i as order_id,
     'customer ' || i % 20011 as customer,
     'street ' || i % 7919 || ', ' || i % 97 as address,
@@ -21,8 +21,8 @@ _COLUMNS = """
 
 def load(target: Target, rows: int) -> None:
     """Create raw.orders_1 and raw.orders_2 of `rows` rows and 10 columns, and the view raw.orders over the first."""
-    first = _COLUMNS.format(status="'open'")
-    second = _COLUMNS.format(status="case when i % 1000 < 16 then 'closed' else 'open' end")
+    first = COLUMNS.format(status="'open'")
+    second = COLUMNS.format(status="case when i % 1000 < 16 then 'closed' else 'open' end")
     with target.connected() as connection:
         cursor = connection.cursor()
         cursor.execute("create schema raw")

@@ -7,15 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.project import Project, write_project
+from tests.support.project import DISPATCH, HOOK, Project, write_project
 from tests.support.trail import database
 
 pytestmark = pytest.mark.slow
 
-DISPATCH = [{"macro_namespace": "dbt", "search_order": ["shop", "batch_audit", "dbt"]}]
 CONFIG = {
     "dispatch": DISPATCH,
-    "models": {"+post-hook": "{{ batch_audit.capture() }}"},
+    "models": {"+post-hook": HOOK},
     "seeds": {"shop": {"+column_types": {"id": "integer", "note": "varchar(20)"}}},
 }
 COLUMNS = ("id", "day", "ts", "status", "amount")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batch_audit.warehouses import Warehouse
 
 HOOK = "{{ batch_audit.capture() }}"
+DISPATCH = [{"macro_namespace": "dbt", "search_order": ["shop", "batch_audit", "dbt"]}]
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
