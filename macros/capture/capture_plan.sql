@@ -3,7 +3,9 @@
   first build), why_first (why there is none although a table was there), key (columns), key_rule, ignored, columns
   (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous relation if the last capture found their keys, by the same
   columns, to be unique; else none), touched (true where before holds the touched rows alone), whole (the records that
-  the model has now), rows_known (how many it had after the last capture, or none), columns_before (its columns then, or an empty list), made (temporary tables to drop), or
+  the model has now), last (what last_capture
+  returned), comparable (whether its fingerprint is one of these columns), compared_before and compared_after (the columns
+  of each side that count), made (temporary tables to drop), or
   problem and remedy. `kept` is what keep_touched_rows kept: keys, rows or none. Only reads.
 #}
 {% macro capture_plan(kept, key=none, ignore=none) %}
@@ -38,9 +40,9 @@
         {% set own = config.get("snapshot_table_column_names") or get_snapshot_table_column_names() %}
         {% for name in own.values() %} {% do ignored.append(batch_audit.fold_name(name)) %} {% endfor %}
     {% endif %}
-    {% set columns = batch_audit._paired_columns(
-        batch_audit.relation_columns(before) if before is not none else [], after, ignored, wanted
-    ) %}
+    {% set before_columns = batch_audit.relation_columns(before) if before is not none else [] %}
+    {% set columns = batch_audit._paired_columns(before_columns, after, ignored, wanted) %}
+    {% set ignored_names = columns | rejectattr("compared") | map(attribute="name") | list %}
     {% set key_names, key_before = [], [] %}
     {% for name in wanted %}
         {% do key_names.append(known[name]) %}
@@ -63,12 +65,20 @@
                 "whole": whole,
                 "touched": kept == "keys" and not unmatched,
                 "made": (["batch_audit_before", "batch_audit_keys", "batch_audit_after"] if kept else []),
-                "columns_before": last.get("columns") or [],
-                "rows_known": last.get("rows_after") if last.get("unbroken") else none,
+                "compared_before": batch_audit._compared_columns(columns, before_columns),
+                "compared_after": batch_audit._compared_columns(columns, after),
+                "last": last,
+                "comparable": (
+                    last.get("unbroken")
+                    and last.get("fingerprint")
+                    and last.get("ignored") == ignored_names
+                    and last.get("columns")
+                    == batch_audit._names_and_types(after if kept == "keys" else before_columns)
+                ),
                 "key": key_names,
                 "key_before": key_before,
                 "key_rule": record_key["rule"],
-                "ignored": columns | rejectattr("compared") | map(attribute="name") | list,
+                "ignored": ignored_names,
                 "columns": columns,
                 "described": after,
                 "capture_no": (last.get("capture_no") or 0) + 1,
@@ -151,5 +161,26 @@
     {% for pair in pairs.values() %} {% do ordered.update({pair["name"]: pair}) %} {% endfor %}
     {% set columns = [] %}
     {% for name in ordered | sort(case_sensitive=true) %} {% do columns.append(ordered[name]) %} {% endfor %}
+    {{ return(columns) }}
+{% endmacro %}
+
+{# Those of a relation's columns that a capture compares. #}
+{% macro _compared_columns(columns, described) %}
+    {% set names, compared = [], [] %}
+    {% for column in columns | selectattr("compared") %}
+        {% do names.append(batch_audit.fold_name(column["name"])) %}
+    {% endfor %}
+    {% for column in described if batch_audit.fold_name(column["name"]) in names %}
+        {% do compared.append(column) %}
+    {% endfor %}
+    {{ return(compared) }}
+{% endmacro %}
+
+{# A relation's columns as a capture's checkpoint keeps them. #}
+{% macro _names_and_types(described) %}
+    {% set columns = [] %}
+    {% for column in described %}
+        {% do columns.append({"name": column["name"], "type": column["type"]}) %}
+    {% endfor %}
     {{ return(columns) }}
 {% endmacro %}

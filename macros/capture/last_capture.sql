@@ -1,13 +1,13 @@
 {#
-  What the last committed capture of a node says of itself (its metadata), or an empty mapping. `unbroken` is added: true
-  when no later build is known to have passed without a capture, so that what the capture checked still holds.
+  What the last committed capture of a node says of itself (its metadata), or an empty mapping. captured_at is added (microseconds), and
+  unbroken: true when no later build is known to have passed without a capture, so that what the capture checked still holds.
 #}
 {% macro last_capture(unique_id) %}
     {% set node = batch_audit.text_literal(unique_id) %}
     {% set events = batch_audit.store_relation("audit_event") %}
     {% set number = "cast(" ~ (batch_audit.json_text("c.metadata", "capture_no") | trim) ~ " as bigint)" %}
     {% set rows = run_query(
-        "select c.metadata, exists (select 1 from "
+        "select c.metadata, c.occurred_at, exists (select 1 from "
         ~ events
         ~ " as n where n.target = "
         ~ node
@@ -20,5 +20,5 @@
         ~ " desc limit 1"
     ).rows %}
     {% if not rows | length %} {{ return({}) }}{% endif %}
-    {{ return(dict(fromjson(rows[0][0], {}), unbroken=not rows[0][1])) }}
+    {{ return(dict(fromjson(rows[0][0], {}), captured_at=rows[0][1] | int, unbroken=not rows[0][2])) }}
 {% endmacro %}

@@ -5,16 +5,22 @@
 #}
 {% macro measure_changes(plan) %}
     {% set row = run_query(
-        "select (select count(*) from "
+        "select r.*, b.rows_counted as rows_before, b.fingerprint as fingerprint_before, a.rows_counted as rows_after,"
+        ~ " a.fingerprint, a.fingerprint_engine from (select "
+        ~ batch_audit.fingerprint_sql("t", plan["compared_before"])
+        ~ " from "
         ~ plan["before"]
-        ~ " as t) as rows_before, (select count(*) from "
+        ~ " as t) as b, (select "
+        ~ batch_audit.fingerprint_sql("t", plan["compared_after"])
+        ~ " from "
         ~ plan["after"]
-        ~ " as t) as rows_after,"
-        ~ " count(case when change_type = 'insert' then 1 end) as inserts, count(case when change_type = 'update' then 1 end) as updates,"
+        ~ " as t) as a, (select count(case when change_type = 'insert' then 1 end) as inserts,"
+        ~ " count(case when change_type = 'update' then 1 end) as updates,"
         ~ " count(case when change_type = 'delete' then 1 end) as deletes,"
         ~ " count(case when change_type = 'insert' and record_id is null then 1 end) as null_keys,"
         ~ " count(case when change_type = 'delete' and record_id is null then 1 end) as null_keys_before,"
-        ~ " count(*) - count(distinct (change_type = 'delete', record_id)) as repeated from batch_audit_recorded"
+        ~ " count(*) - count(distinct (change_type = 'delete', record_id)) as repeated"
+        ~ " from batch_audit_recorded) as r"
     ).rows[0] %}
     {% set found = {
         "rows_before": row["rows_before"] | int,
@@ -23,7 +29,9 @@
         "updates": row["updates"] | int,
         "deletes": row["deletes"] | int,
         "problem": none,
-        "fingerprint": none,
+        "fingerprint": row["fingerprint"],
+        "fingerprint_before": row["fingerprint_before"],
+        "fingerprint_engine": row["fingerprint_engine"],
     } %}
     {% if row["null_keys"] %} {{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
     {% set paired_after = found["rows_after"] - found["inserts"] %}
@@ -48,14 +56,6 @@
         ) %}
         {{ return(batch_audit.measure_first_build(plan)) }}
     {% endif %}
-    {% if plan["touched"] %}
-        {% set grown = found["inserts"] - found["deletes"] %}
-        {% set rows = (
-            plan["rows_known"] + grown
-            if plan["rows_known"] is not none
-            else run_query("select count(*) from " ~ plan["whole"] ~ " as t").rows[0][0] | int
-        ) %}
-        {% do found.update({"rows_before": rows - grown, "rows_after": rows}) %}
-    {% endif %}
+    {% if plan["touched"] %} {% do batch_audit.carry_forward(plan, found) %} {% endif %}
     {{ return(found) }}
 {% endmacro %}

@@ -3,17 +3,15 @@
   remedy when the key does not identify the records.
 #}
 {% macro measure_first_build(plan) %}
-    {% set compared = [] %}
-    {% set names = plan["columns"] | selectattr("compared") | map(attribute="name") | list %}
-    {% for column in plan["described"] if column["name"] in names %}
-        {% do compared.append(column) %}
-    {% endfor %}
     {% set null_keys = [] %}
     {% for name in plan["key"] %}
         {% do null_keys.append("t." ~ batch_audit.quoted_name(name) ~ " is null") %}
     {% endfor %}
     {% set row = run_query(
-        "select " ~ batch_audit.fingerprint_sql("t", compared) ~ ", count(case when " ~ null_keys
+        "select "
+        ~ batch_audit.fingerprint_sql("t", plan["compared_after"])
+        ~ ", count(case when "
+        ~ null_keys
         | join(" or ") ~ " then 1 end) as null_keys from " ~ plan["after"] ~ " as t"
     ).rows[0] %}
     {% if row["null_keys"] %} {{ return(batch_audit.null_key_problem(plan, row["null_keys"])) }}{% endif %}
@@ -28,6 +26,7 @@
                 "updates": 0,
                 "deletes": 0,
                 "fingerprint": row["fingerprint"],
+                "fingerprint_engine": row["fingerprint_engine"],
                 "problem": none,
             }
         )

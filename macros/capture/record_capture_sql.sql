@@ -8,10 +8,7 @@
     {% set baseline = first and model.config.get("meta", {}).get("audit_baseline") == "records" %}
     {% if baseline %} {% do found.update({"inserts": found["rows_after"]}) %} {% endif %}
     {% set run = batch_audit.run_context() %}
-    {% set columns = [] %}
-    {% for column in plan["described"] %}
-        {% do columns.append({"name": column["name"], "type": column["type"]}) %}
-    {% endfor %}
+    {% set columns = batch_audit._names_and_types(plan["described"]) %}
     {% set summary = batch_audit.event_fields(
         run,
         batch_audit.capture_part(),
@@ -33,20 +30,40 @@
             "updates": found["updates"],
             "deletes": found["deletes"],
             "fingerprint": found["fingerprint"],
+            "fingerprint_engine": found["fingerprint_engine"],
             "note": plan["why_first"],
         },
     ) %}
     {% do summary.update({"target": model.unique_id}) %}
     {% set events = [summary] %}
-    {% set changed = batch_audit.schema_change(plan["columns_before"], columns) if plan["columns_before"] %}
-    {% if changed %}
+    {% set columns_before = plan["last"].get("columns") %}
+    {% set edited = batch_audit.out_of_band_change(plan, found, summary["occurred_at"]) %}
+    {% if edited %}
+        {% do exceptions.warn(
+            model.name
+            ~ ": somebody changed its table since its last capture, outside dbt: "
+            ~ edited["expected"]["rows"]
+            ~ " rows were left and "
+            ~ edited["found"]["rows"]
+            ~ " found, with other values. The batch records it as out_of_band_change."
+        ) %}
+    {% endif %}
+    {% for event_type, metadata in [
+        ("schema_change", batch_audit.schema_change(columns_before, columns) if columns_before else none),
+        ("out_of_band_change", edited),
+    ] if metadata %}
         {% do events.append(
             batch_audit.event_fields(
-                run, batch_audit.capture_part(), 2, "schema_change", summary["occurred_at"], changed
+                run,
+                batch_audit.capture_part(),
+                events | length + 1,
+                event_type,
+                summary["occurred_at"],
+                metadata,
             )
         ) %}
-        {% do events[1].update({"target": model.unique_id}) %}
-    {% endif %}
+        {% do events[-1].update({"target": model.unique_id}) %}
+    {% endfor %}
     {% set sql = batch_audit.insert_events_sql(events) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
     {% if found["inserts"] + found["updates"] + found["deletes"] == 0 %}

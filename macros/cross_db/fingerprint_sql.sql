@@ -1,6 +1,7 @@
 {#
-  Aggregates over a relation under an alias, independent of the rows' order: rows_counted (BIGINT) and fingerprint
-  (TEXT, the sum of the engine's own row hashes). Comparable only within one engine, version and list of columns.
+  Aggregates over a relation under an alias, independent of the rows' order: rows_counted (BIGINT), fingerprint (TEXT, the
+  sum of the engine's own row hashes) and fingerprint_engine (TEXT). Comparable only within one engine, version and list of
+  columns.
 #}
 {% macro fingerprint_sql(alias, columns) %}
     {{ return(adapter.dispatch("fingerprint_sql", "batch_audit")(alias, columns)) }}
@@ -14,7 +15,8 @@
     {{
         return(
             "count(*) as rows_counted, cast(coalesce(sum(cast(hash(" ~ values
-            | join(", ") ~ ") as hugeint)), 0) as text) as fingerprint"
+            | join(", ")
+            ~ ") as hugeint)), 0) as text) as fingerprint, 'duckdb ' || version() as fingerprint_engine"
         )
     }}
 {% endmacro %}
@@ -33,7 +35,9 @@
     {{
         return(
             "count(*) as rows_counted, coalesce(sum(hash_record_extended(row(" ~ values
-            | join(", ") ~ "), 0)::numeric), 0)::text as fingerprint"
+            | join(", ")
+            ~ "), 0)::numeric), 0)::text as fingerprint,"
+            ~ " 'postgres ' || current_setting('server_version') as fingerprint_engine"
         )
     }}
 {% endmacro %}
