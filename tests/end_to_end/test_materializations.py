@@ -1,13 +1,15 @@
 """Capture on every materialization: after each build the table must be what the build before plus the events gives."""
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from tests.support.project import DISPATCH, HOOK, Project, write_project
+from tests.support.project import CHECKOUT, DISPATCH, HOOK, Project, write_project
 from tests.support.trail import database
 
 pytestmark = pytest.mark.slow
@@ -23,6 +25,13 @@ ALL = "select id, day, ts, status, amount from raw.feed"
 NEW = "select id, day, ts, status, amount from raw.incoming"
 UNSEEN = NEW + "{% if is_incremental() %} where id not in (select id from {{ this }}){% endif %}"
 
+# With the variable, the last row cannot be computed.
+FAILS = (
+    "{% if var('fail', false) %} union all select cast('x' || max(id) as integer), max(day), max(ts), max(status),"
+    " max(amount) from raw.feed{% endif %}"
+)
+DOCUMENTED = CHECKOUT / "docs" / "reference" / "materializations.md"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -37,7 +46,7 @@ class Case:
     def text(self, name: str) -> str:
         """The file that defines it."""
         meta = CAPTURED % list(self.key)
-        body = f"{{{{ config({self.config}, {meta}) }}}}\n{self.sql}"
+        body = f"{{{{ config({self.config}, {meta}) }}}}\n{self.sql}{FAILS}"
         return f"{{% snapshot {name} %}}\n{body}\n{{% endsnapshot %}}" if self.snapshot else body
 
 
@@ -121,12 +130,14 @@ STEPS: dict[str, tuple[list[tuple[int, int, str | None, str | None]], list[int]]
     "update": ([(2, 1, "paid", "20"), (3, 2, "paid", "3.25")], []),
     "delete": ([(4, 3, "late", "1")], [1, 5]),
     "key change": ([(7, 2, "paid", "3.25")], [3]),
-    "full refresh": ([(2, 1, "sent", "20"), (8, 1, "new", "9")], []),
+    "failing model": ([(2, 1, "lost", "20"), (9, 1, "lost", "9")], []),
+    "full refresh": ([(2, 1, "sent", "20"), (8, 1, "new", "9")], [9]),
 }
 SEED = {
     "first build": "id,note\n1,one\n2,two\n",
     "update": "id,note\n1,one\n2,TWO\n",
     "delete": "id,note\n2,TWO\n3,three\n",
+    "failing model": "id,note\nx,lost\n",
     "full refresh": "id,note\n2,two\n3,three\n",
 }
 
@@ -175,7 +186,9 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             # Three of the days: what a microbatch of these looks back on.
             window = ["--event-time-start", "2026-01-01", "--event-time-end", "2026-01-06"]
             full = ["--full-refresh"] if step == "full refresh" else []
-            project.dbt("build", "--threads", "2", *window, *full)
+            fails = ["--vars", "{fail: true}"] if step == "failing model" else []
+            done = project.dbt("build", "--threads", "2", *window, *full, *fails, check=not fails)
+            assert done.returncode == bool(fails)
             made.records[step] = {name: _records(made, name) for name in made.cases()}
             made.events[step] = _events(project, made)
         yield made
@@ -290,3 +303,39 @@ def test_captures_are_numbered_without_a_gap_and_count_the_rows(built: Built) ->
             assert [item["capture_no"] for item in found] == list(range(1, len(found) + 1)), name
             assert found[-1]["rows_after"] == len(built.records["full refresh"][name]), name
         assert {item["scope"] for item in found} <= {"all rows", "touched rows"}
+
+
+def test_a_build_that_fails_records_nothing(built: Built) -> None:
+    kinds = Counter(event["event_type"] for event in built.events["failing model"])
+    # The view that nothing is wrong with says again that it is not captured.
+    assert kinds == {"checkpoint": len(built.cases()) + 1, "not_captured": 1}
+    assert built.records["failing model"] == built.records["key change"]
+
+
+def test_the_documented_matrix_is_what_was_recorded(built: Built) -> None:
+    """BATCH_AUDIT_WRITE_DOCS=1 writes it anew."""
+    begin, end = f"<!-- {built.engine} -->\n", f"<!-- end of {built.engine} -->\n"
+    text = DOCUMENTED.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    written = before + begin + "\n".join(_matrix(built)) + "\n" + end + after
+    if os.environ.get("BATCH_AUDIT_WRITE_DOCS"):
+        DOCUMENTED.write_text(written, encoding="utf-8")
+    assert written == DOCUMENTED.read_text(encoding="utf-8")
+
+
+def _matrix(built: Built) -> Iterator[str]:
+    """A table of inserts, updates and deletes by case and step."""
+    yield "| case | " + " | ".join(STEPS) + " |"
+    yield "|---" * (len(STEPS) + 1) + "|"
+    for name in built.cases():
+        cells = []
+        for step in STEPS:
+            kinds = Counter(
+                event["change_type"]
+                for event in built.events[step]
+                if event["event_type"] == "record_write" and event["target"].split(".")[2] == name
+            )
+            told = [f"{kinds[kind]} {kind[0]}" for kind in ("insert", "update", "delete") if kinds[kind]]
+            cells.append(" ".join(told) or "0")
+        yield f"| {name} | " + " | ".join(cells) + " |"
