@@ -99,6 +99,7 @@ def wait_for_quiet(project: Project) -> None:
     raise AssertionError("a killed run's session did not end")
 
 
+@pytest.mark.timeout(120 + 15 * KILLS)
 def test_a_killed_run_leaves_a_model_and_its_events_or_neither(project: Project, forks: Forks) -> None:
     chance = random.Random(f"{project.target.engine} {KILLS}")  # noqa: S311 (moments to kill at)
     began = time.monotonic()
