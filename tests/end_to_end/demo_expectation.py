@@ -133,6 +133,7 @@ def tables(drop: Path) -> dict[str, State]:
     accepted, rejected = split_orders(drop)
     return {
         "customers": customers(drop),
+        "customers_history": customers(drop),
         "orders": accepted,
         "payments": payments(drop),
         "rejected_orders": rejected,

@@ -20,7 +20,9 @@ from tests.support.project import Project
 from tests.support.target import Target
 
 AUDIT_COLUMNS = ("audit_batch_id", "audit_loaded_at", "audit_record_hash")
-MODELS = ("customers", "orders", "payments", "rejected_orders", "customer_revenue")
+SNAPSHOT_COLUMNS = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
+MODELS = ("customers", "customers_history", "orders", "payments", "rejected_orders", "customer_revenue")
+KINDS = {"customers_history": "snapshot"}
 FIRST, SECOND = demo_dir() / "drops" / FIRST_DROP, demo_dir() / "drops" / SECOND_DROP
 
 
@@ -63,6 +65,9 @@ def stored_changes(project: Project, batch: str, model: str) -> dict[str, expect
             for column in AUDIT_COLUMNS:
                 if state:
                     assert model != "orders" or state.pop(column)
+            if state and model == "customers_history":
+                kept = {column: state.pop(column) for column in SNAPSHOT_COLUMNS}
+                assert kept["dbt_valid_to"] is None and kept["dbt_scd_id"]
         fields = frozenset((row["changed_fields"] or "").split(", ")) - {""}
         assert row["record_id"] not in changes
         changes[row["record_id"]] = expected.Change(row["change_type"], fields, old, new)
@@ -88,7 +93,8 @@ def assert_on_record(project: Project, first: str, second: str) -> None:
         assert changes, f"the second drop changes nothing in {model}"
         assert stored_changes(project, second, model) == changes
         assert stored_hashes(project, second, model) == {
-            key: expected.hashes(f"model.orders_demo.{model}", change) for key, change in changes.items()
+            key: expected.hashes(f"{KINDS.get(model, 'model')}.orders_demo.{model}", change)
+            for key, change in changes.items()
         }
 
 

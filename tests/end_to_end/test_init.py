@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from batch_audit.package import package_dir
 from batch_audit.setup.vendor import differing_files
@@ -165,3 +166,39 @@ def test_without_a_project_the_command_says_where_it_looked(tmp_path: Path) -> N
     failed = subprocess.run(command, capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert f"No dbt_project.yml in {tmp_path}" in failed.stderr
+
+
+def test_a_snapshot_of_a_model_is_written_by_its_record_key(plain: Project) -> None:
+    plain.batch_audit("init", "--no-build")
+    plain.dbt("deps")
+    shown = plain.batch_audit("init", "--dry-run", "--snapshot", "orders")
+    assert "would create" in shown.stderr
+    assert not (plain.root / "snapshots").exists()
+    plain.batch_audit("init", "--no-build", "--snapshot", "orders")
+    assert yaml.safe_load(plain.read("snapshots/orders_history.yml")) == {
+        "snapshots": [
+            {
+                "name": "orders_history",
+                "relation": "ref('orders')",
+                "config": {
+                    "strategy": "check", "unique_key": "order_id", "check_cols": "all", "hard_deletes": "invalidate",
+                    "meta": {"audit_capture": "changes"},
+                },
+            }
+        ]
+    }  # fmt: skip
+    plain.dbt("build")
+    plain.write("models/orders.sql", "select 1 as order_id, 'paid' as status")
+    plain.dbt("build")
+    changes = plain.audit(
+        "select record_id, change_type, changed_fields from {audit}.audit_event where event_type = 'record_write'"
+        " and target = 'snapshot.shop.orders_history'"
+    )
+    assert changes == [{"record_id": "1", "change_type": "update", "changed_fields": '["status"]'}]
+
+    again = plain.batch_audit("init", "--no-build", "--snapshot", "orders", check=False)
+    assert again.returncode == 2
+    assert "has a snapshot orders_history already" in again.stderr
+    missing = plain.batch_audit("init", "--no-build", "--snapshot", "ordres", check=False)
+    assert missing.returncode == 2
+    assert "no model 'ordres'" in missing.stderr and "It has: orders" in missing.stderr

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch_audit.cli import common_options, machines, people
+from batch_audit.errors import ConfigurationError
 from batch_audit.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,12 +20,16 @@ if TYPE_CHECKING:
 @click.option(
     "--no-build", is_flag=True, help="Change the files only: run neither `dbt deps` nor the package's views."
 )
-def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
+@click.option(
+    "--snapshot", "snapshots", multiple=True, metavar="MODEL",
+    help="Also write the YAML of a dbt snapshot of this model, whose versions are captured.",
+)  # fmt: skip
+def command(settings: Settings, dry_run: bool, no_build: bool, snapshots: tuple[str, ...]) -> None:
     """Set up auditing in a dbt project.
 
-    Copies the dbt package to audit_packages/batch_audit, lists it in packages.yml, adds the capture hook to
-    dbt_project.yml and the command's state folder to .gitignore; then runs `dbt deps` and builds the
-    package's views. Run it again after an upgrade: it changes only what differs.
+    Copies the dbt package to audit_packages/batch_audit, lists it in packages.yml, adds the capture hook and the
+    package's place in `dispatch` to dbt_project.yml and the command's state folder to .gitignore; then runs
+    `dbt deps` and builds the package's views. Run it again after an upgrade: it changes only what differs.
     """
     from batch_audit.package import package_dir
     from batch_audit.setup.apply import apply_plan
@@ -51,8 +56,30 @@ def command(settings: Settings, dry_run: bool, no_build: bool) -> None:
             install_and_build(settings, console)
             outcome["built"] = True
         console.print(_next_step(plan, outcome["built"]), markup=False, soft_wrap=True)
+    if snapshots:
+        outcome["snapshots"] = _write_snapshots(settings, snapshots, dry_run)
+        for path in outcome["snapshots"]:
+            console.print(f"{'would create' if dry_run else 'create'} {path}", markup=False, soft_wrap=True)
     if settings.format == "json":
         machines(outcome)
+
+
+def _write_snapshots(settings: Settings, models: tuple[str, ...], dry_run: bool) -> list[str]:
+    """Write a snapshot's file for each model, all or none; their paths."""
+    from batch_audit.setup.context import make_context
+    from batch_audit.setup.snapshots import snapshot_file
+
+    context = make_context(settings)
+    try:
+        if problem := context.problems.get("manifest"):
+            raise ConfigurationError(f"The snapshots cannot be written: {problem}")
+        files = [snapshot_file(context, model) for model in models]
+    finally:
+        context.close()
+    for path, text in files if not dry_run else ():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return [str(path) for path, _ in files]
 
 
 def _next_step(plan: "Plan", built: bool) -> str:
