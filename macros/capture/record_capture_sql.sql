@@ -6,7 +6,16 @@
 {% macro record_capture_sql(plan, found) %}
     {% set first = plan["before"] is none %}
     {% set baseline = first and model.config.get("meta", {}).get("audit_baseline") == "records" %}
-    {% if baseline %} {% do found.update({"inserts": found["rows_after"]}) %} {% endif %}
+    {% if baseline %}
+        {% do found.update({"inserts": found["rows_after"]}) %}
+        {% set records = batch_audit.record_rows_sql(plan, batch_audit.baseline_rows_sql(plan)) %}
+        {% do run_query(
+            batch_audit.temp_table_sql(
+                "batch_audit_recorded", batch_audit.recorded_rows_sql(records)
+            )
+        ) %}
+    {% endif %}
+    {% if baseline or not first %} {% do batch_audit.limit_records(found) %} {% endif %}
     {% set run = batch_audit.run_context() %}
     {% set columns = batch_audit._names_and_types(plan["described"]) %}
     {% set summary = batch_audit.event_fields(
@@ -29,6 +38,8 @@
             "inserts": found["inserts"],
             "updates": found["updates"],
             "deletes": found["deletes"],
+            "not_stored": found.get("not_stored", 0),
+            "not_stored_digest": found.get("not_stored_digest"),
             "fingerprint": found["fingerprint"],
             "fingerprint_engine": found["fingerprint_engine"],
             "note": plan["why_first"],
@@ -67,13 +78,7 @@
     {% set sql = batch_audit.insert_events_sql(events) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
     {% if found["inserts"] + found["updates"] + found["deletes"] == 0 %}
-        {{ return(sql ~ ("" if baseline else "drop table batch_audit_recorded;\n")) }}
-    {% endif %}
-    {% if baseline %}
-        {% set records = batch_audit.record_rows_sql(plan, batch_audit.baseline_rows_sql(plan)) %}
-        {% set sql = sql ~ batch_audit.temp_table_sql(
-            "batch_audit_recorded", batch_audit.recorded_rows_sql(records)
-        ) %}
+        {{ return(sql ~ "drop table batch_audit_recorded;\n") }}
     {% endif %}
     {% set write = batch_audit.event_fields(
         run,

@@ -7,7 +7,6 @@ with
             batch_id,
             batch_month,
             event_type,
-            case when event_type = 'record_write' then change_type end as change_type,
             kind,
             case
                 when kind in ('node', 'test')
@@ -27,7 +26,13 @@ with
                 then cast({{ batch_audit.json_text("metadata", "failures") }} as bigint)
                 when kind = 'capture' and {{ batch_audit.json_text("metadata", "mode") }} = 'baseline'
                 then cast({{ batch_audit.json_text("metadata", "inserts") }} as bigint)
-            end as amount
+            end as amount,
+            -- What a capture counted, and not its events: audit_max_records may have kept a part of them.
+            {% for name in ["inserts", "updates", "deletes"] %}
+                case
+                    when kind = 'capture' then cast({{ batch_audit.json_text("metadata", name) }} as bigint)
+                end as {{ name }}{{ "," if not loop.last }}
+            {% endfor %}
         from {{ ref("stg_audit_events") }}
     ),
 
@@ -37,13 +42,15 @@ with
             batch_id,
             batch_month,
             event_type,
-            change_type,
             kind,
             outcome,
             count(*) as events,
-            coalesce(sum(amount), 0) as amount
+            coalesce(sum(amount), 0) as amount,
+            coalesce(sum(inserts), 0) as inserts,
+            coalesce(sum(updates), 0) as updates,
+            coalesce(sum(deletes), 0) as deletes
         from events
-        group by batch_id, batch_month, event_type, change_type, kind, outcome
+        group by batch_id, batch_month, event_type, kind, outcome
     )
 
 select
@@ -61,9 +68,9 @@ select
     cast(sum(case when kind = 'test' then amount else 0 end) as bigint) as failing_rows,
     cast(sum(case when event_type = 'record_error' then events else 0 end) as bigint) as record_errors,
     cast(sum(case when kind = 'capture' then events else 0 end) as bigint) as captures,
-    cast(sum(case when change_type = 'insert' then events else 0 end) as bigint) as records_inserted,
-    cast(sum(case when change_type = 'update' then events else 0 end) as bigint) as records_updated,
-    cast(sum(case when change_type = 'delete' then events else 0 end) as bigint) as records_deleted,
+    cast(sum(inserts) as bigint) as records_inserted,
+    cast(sum(updates) as bigint) as records_updated,
+    cast(sum(deletes) as bigint) as records_deleted,
     cast(sum(case when kind = 'capture' then amount else 0 end) as bigint) as records_baseline,
     cast(sum(case when event_type = 'not_captured' then events else 0 end) as bigint) as not_captured
 from tally

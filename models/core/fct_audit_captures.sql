@@ -22,6 +22,9 @@ select
     cast({{ batch_audit.json_text("metadata", "inserts") }} as bigint) as records_inserted,
     cast({{ batch_audit.json_text("metadata", "updates") }} as bigint) as records_updated,
     cast({{ batch_audit.json_text("metadata", "deletes") }} as bigint) as records_deleted,
+    cast(
+        coalesce({{ batch_audit.json_text("metadata", "not_stored") }}, '0') as bigint
+    ) as records_not_stored,
     {{ batch_audit.json_text("metadata", "fingerprint") }} as fingerprint,
     {{ batch_audit.json_text("metadata", "note") }} as note
 from {{ ref("stg_audit_events") }}

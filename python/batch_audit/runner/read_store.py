@@ -69,17 +69,22 @@ def read_state(
 
 
 def _captured(warehouse: Warehouse, segments: Sequence[str]) -> dict[tuple[str, str], Counts]:
+    """What the captures of these segments counted, by invocation and node; a node may be captured in several parts."""
     rows = warehouse.query(
-        f"select invocation_id, part, {_count('insert')} as inserts, {_count('update')} as updates,"
-        f" {_count('delete')} as deletes from {warehouse.table('audit_event')}"
-        f" where {in_segments(warehouse, segments)} and part not in ('run', 'end') group by invocation_id, part"
+        f"select invocation_id, target, metadata from {warehouse.table('audit_event')}"
+        f" where {in_segments(warehouse, segments)} and part not in ('run', 'end')"
+        " and event_type in ('checkpoint', 'not_captured')"
     )
-    return {
-        (row["invocation_id"], row["part"]): Counts(
-            int(row["inserts"]), int(row["updates"]), int(row["deletes"])
+    found: dict[tuple[str, str], Counts] = {}
+    for row in rows:
+        told = json.loads(row["metadata"] or "{}")
+        before = found.get((row["invocation_id"], row["target"]), Counts(0, 0, 0))
+        found[row["invocation_id"], row["target"]] = Counts(
+            before.inserts + int(told.get("inserts") or 0),
+            before.updates + int(told.get("updates") or 0),
+            before.deletes + int(told.get("deletes") or 0),
         )
-        for row in rows
-    }
+    return found
 
 
 def read_tally(warehouse: Warehouse, batch_id: str) -> dict[str, Any]:
@@ -129,7 +134,3 @@ def _severity(status: object) -> int:
 
 def _status(metadata: str | None) -> str:
     return str(json.loads(metadata or "{}").get("status") or "incomplete")
-
-
-def _count(change_type: str) -> str:
-    return f"coalesce(sum(case when change_type = '{change_type}' then 1 else 0 end), 0)"
