@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.forked import Forks
 from tests.support.project import CHECKOUT, DISPATCH, HOOK, Project, write_project
 from tests.support.trail import database
 
@@ -156,7 +157,9 @@ class Built:
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
+def built(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: Forks
+) -> Iterator[Built]:
     """One project with every case, built once per step."""
     folder = tmp_path_factory.mktemp("materializations")
     with database(request.param, folder) as target:
@@ -187,8 +190,7 @@ def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             window = ["--event-time-start", "2026-01-01", "--event-time-end", "2026-01-06"]
             full = ["--full-refresh"] if step == "full refresh" else []
             fails = ["--vars", "{fail: true}"] if step == "failing model" else []
-            done = project.dbt("build", "--threads", "2", *window, *full, *fails, check=not fails)
-            assert done.returncode == bool(fails)
+            forks.dbt(project, "build", "--threads", "2", *window, *full, *fails, expect=int(bool(fails)))
             made.records[step] = {name: _records(made, name) for name in made.cases()}
             made.events[step] = _events(project, made)
         yield made
