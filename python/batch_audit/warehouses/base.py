@@ -2,11 +2,43 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
 
 from batch_audit.errors import WarehouseError
 
 Value = str | int | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a relation: its name, and the engine's full name of its type."""
+
+    name: str
+    type: str
+
+
+class Values(Protocol):
+    """SQL that turns values of an engine into canonical text and back (docs/reference/store.md)."""
+
+    fold: ClassVar[Literal["ascii", "exact"]]
+    """How the engine compares names of columns: without the case of ASCII letters, or exactly."""
+
+    def canonical_text(self, expression: str, type_name: str) -> str:
+        """The canonical text of a value of the type; NULL gives NULL."""
+
+    def from_canonical(self, text: str, type_name: str) -> str:
+        """The value of the type whose canonical text a text expression holds; NULL gives NULL."""
+
+    def not_exact(self, type_name: str) -> str | None:
+        """What a value of the type loses on its way through its canonical text; None when it loses nothing."""
+
+    def json_fields(self, text: str, names: Sequence[str]) -> tuple[str, list[str]]:
+        """How to read members of a JSON object (a text expression): what to select, and each member's text of it.
+
+        The first is to be selected `as fields` in a subquery, so that the object is parsed once per row.
+        """
+
 
 
 class Warehouse(Protocol):
@@ -19,6 +51,7 @@ class Warehouse(Protocol):
     engine: str
     database: str
     audit_schema: str
+    values: Values
 
     def table(self, name: str) -> str:
         """The quoted, qualified name of a table of the audit store."""
@@ -57,6 +90,15 @@ class Warehouse(Protocol):
         A server goes on with a statement whose client was killed. Gives the segments that are still being written
         after `patience` seconds, each with who does it. For use inside a transaction, before `seal_lock`.
         """
+
+    def columns(self, relation: str) -> list[Column]:
+        """The columns of a relation in their order; empty when there is no such relation. `relation` is quoted SQL."""
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        """`table`, `view` or what else the schema holds under this name (as DROP calls it); None for nothing."""
+
+    def keep_still(self, relation: str) -> None:
+        """Until the transaction ends, nobody exchanges or drops the relation."""
 
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""

@@ -6,13 +6,22 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
-from batch_audit.warehouses.base import Value, in_columns, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import (
+    Column,
+    Value,
+    Values,
+    in_columns,
+    quote_identifier,
+    without_surrogates,
+)
+from batch_audit.warehouses.duckdb_values import DuckDBValues
 
 
 class DuckDBWarehouse:
     """A warehouse over the handle of dbt's DuckDB adapter."""
 
     engine = "duckdb"
+    values: Values = DuckDBValues()
 
     def __init__(
         self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
@@ -98,6 +107,27 @@ class DuckDBWarehouse:
     def wait_for_writers(self, segments: Sequence[str], patience: float = 30.0) -> dict[str, str]:
         """Nobody to wait for: a killed process takes its transaction with it."""
         return {}
+
+    def columns(self, relation: str) -> list[Column]:
+        try:
+            rows = self.query(f"select column_name, column_type from (describe {relation})")
+        except WarehouseError as error:
+            if "does not exist" in str(error):
+                return []
+            raise
+        return [Column(row["column_name"], row["column_type"]) for row in rows]
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        found = self.query(
+            "select table_type from information_schema.tables"
+            f" where lower(table_catalog) = lower({self.literal(self.database)})"
+            f" and lower(table_schema) = lower({self.literal(schema)})"
+            f" and lower(table_name) = lower({self.literal(name)})"
+        )
+        return None if not found else "view" if found[0]["table_type"] == "VIEW" else "table"
+
+    def keep_still(self, relation: str) -> None:
+        """Nothing to do: a transaction sees one state, and one process writes."""
 
     def store_exists(self) -> bool:
         found = self.query(

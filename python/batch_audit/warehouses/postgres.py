@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
-from batch_audit.warehouses.base import Value, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import Column, Value, Values, quote_identifier, without_surrogates
+from batch_audit.warehouses.postgres_values import PostgresValues
 
 # COPY's text format (PostgreSQL manual, COPY, File Formats).
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -20,6 +21,7 @@ class PostgresWarehouse:
     """A warehouse over the psycopg2 connection of dbt's Postgres adapter."""
 
     engine = "postgres"
+    values: Values = PostgresValues()
 
     def __init__(
         self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
@@ -137,6 +139,25 @@ class PostgresWarehouse:
             f"{row['pid']} (user {row['usename']}, {row['application_name']})" for row in held
         )
         return f"Postgres session {sessions}" if sessions else "a Postgres session that has just ended"
+
+    def columns(self, relation: str) -> list[Column]:
+        rows = self.query(
+            "select attname, format_type(atttypid, atttypmod) as type from pg_catalog.pg_attribute"
+            f" where attrelid = to_regclass({self.literal(relation)}) and attnum > 0 and not attisdropped order by attnum"
+        )
+        return [Column(row["attname"], row["type"]) for row in rows]
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        found = self.query(
+            "select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'"
+            " when 'f' then 'foreign table' when 'i' then 'index' when 'c' then 'type' else 'table' end as kind"
+            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(schema)} and c.relname = {self.literal(name)}"
+        )
+        return str(found[0]["kind"]) if found else None
+
+    def keep_still(self, relation: str) -> None:
+        self.execute(f"lock table {relation} in access share mode")
 
     def store_exists(self) -> bool:
         found = self.query(
