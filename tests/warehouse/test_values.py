@@ -45,7 +45,7 @@ def test_members_of_a_json_object_are_read_whatever_their_names(warehouse: Wareh
 
     values = {name: f"value of {name}" for name in NAMES} | {"none": None}
     names = [*NAMES, "none", "missing"]
-    fields, members = warehouse.values.json_fields(warehouse.literal(values_json(values)), names)
+    fields, members = warehouse.values.json_fields(warehouse.literal(values_json(values)), names, "f")
     columns = ", ".join(f"{member} as m{place}" for place, member in enumerate(members))
-    row = warehouse.query(f"select {columns} from (select {fields} as fields) as f")[0]
+    row = warehouse.query(f"select {columns} from (select {fields} as f) as x")[0]
     assert list(row.values()) == [values.get(name) for name in names]

@@ -36,9 +36,7 @@ def command(
     warehouse = open_warehouse(settings)
     try:
         with busy(console, f"replaying {model}"):
-            done = write_as_of(
-                warehouse, model, moment, into, from_baseline=from_baseline, replace=replace
-            )
+            done = write_as_of(warehouse, model, moment, into, from_baseline=from_baseline, replace=replace)
     finally:
         warehouse.close()
     if settings.format == "json":

@@ -54,7 +54,9 @@ def write_as_of(
     """
     trail = read_trail(warehouse, model)
     newest = trail.newest
-    schema, name = parse_relation(into, default=parse_relation(newest.relation)[0], database=warehouse.database)
+    schema, name = parse_relation(
+        into, default=parse_relation(newest.relation)[0], database=warehouse.database
+    )
     written = f"{quote_identifier(schema)}.{quote_identifier(name)}"
     _refuse_own(warehouse, trail, schema, name)
     with warehouse.transaction():
@@ -105,12 +107,14 @@ def _check(warehouse: Warehouse, replay: Replay) -> None:
     where = f"{replay.trail.name}: cannot tell how it stood after capture {replay.target.number}: "
     if found["erased"]:
         raise ConfigurationError(
-            where + f"the values of {found['erased']} changed records have been erased from the audit store.\n"
+            where
+            + f"the values of {found['erased']} changed records have been erased from the audit store.\n"
             "  The rest of their history is still there: batch-audit history."
         )
     if found["lost"] or found["unlogged"] or found["edited"]:
         raise ConfigurationError(
-            where + f"{replay.trail.newest.relation} is not as the last capture left it ({found['lost']} records are"
+            where
+            + f"{replay.trail.newest.relation} is not as the last capture left it ({found['lost']} records are"
             f" missing, {found['unlogged']} are there again, {found['edited']} have other values): it was changed"
             " without the audit.\n  Build the model with the audit first, or use --from-baseline."
         )

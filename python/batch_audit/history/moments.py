@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Capture, Trail
-from batch_audit.warehouses.base import Warehouse
+from batch_audit.warehouses.base import Fold, Warehouse
 
 
 def utc(microseconds: int) -> str:
@@ -52,9 +52,22 @@ def after(warehouse: Warehouse, trail: Trail, wanted: str) -> Capture:
                 f"{wanted!r} is neither a batch nor a time: no batch begins so, and it is not ISO 8601 such as"
                 " 2026-11-24T04:33:41Z.\n  `batch-audit status` lists the batches."
             )
-        return at_time(trail, moment, wanted)
+        return _seen(trail, at_time(trail, moment, wanted), moment, wanted)
+    end = _end_of_batch(warehouse, batch)
     own = [capture for capture in trail.captures if capture.batch_id == batch]
-    return own[-1] if own else at_time(trail, _end_of_batch(warehouse, batch), f"batch {batch}")
+    capture = own[-1] if own else at_time(trail, end, f"batch {batch}")
+    return _seen(trail, capture, end, f"batch {batch}")
+
+
+def _seen(trail: Trail, capture: Capture, moment: int, said: str) -> Capture:
+    """The capture, if no build went by uncaptured between it and the moment that it is to show."""
+    reason = _uncaptured_between(trail, capture.occurred_at, moment)
+    if reason:
+        raise ConfigurationError(
+            f"{trail.name}: how it stood after {said} is not known: {reason}.\n"
+            f"  The last state before that is capture {capture.number}, batch {capture.batch_id}."
+        )
+    return capture
 
 
 def _find_batch(warehouse: Warehouse, wanted: str) -> str | None:
@@ -131,12 +144,10 @@ def _uncaptured_between(trail: Trail, low: int, high: int | None) -> str | None:
     ]
     if not missed:
         return None
-    return (
-        f"the build of batch {missed[0].batch_id} ({utc(missed[0].occurred_at)}) was not captured: {missed[0].reason}"
-    )
+    return f"the build of batch {missed[0].batch_id} ({utc(missed[0].occurred_at)}) was not captured: {missed[0].reason}"
 
 
-def spellings(captures: Sequence[Capture], fold: str, name: str) -> list[str]:
+def spellings(captures: Sequence[Capture], fold: Fold, name: str) -> list[str]:
     """How captures write a column whose name the engine compares as `fold` says (`exact` or `ascii`)."""
     wanted = folded(fold, name)
     found = dict.fromkeys(
@@ -145,6 +156,6 @@ def spellings(captures: Sequence[Capture], fold: str, name: str) -> list[str]:
     return list(found)
 
 
-def folded(fold: str, name: str) -> str:
+def folded(fold: Fold, name: str) -> str:
     """The name as the engine compares it: `ascii` ignores the case of ASCII letters, `exact` ignores nothing."""
     return name.encode().lower().decode() if fold == "ascii" else name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Capture, Trail
@@ -11,6 +11,7 @@ from batch_audit.history.moments import break_between, folded, spellings, utc
 from batch_audit.warehouses.base import Column, Values, quote_identifier
 
 Literal = Callable[[str], str]
+FIELDS = "batch_audit_fields"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,6 @@ class Replay:
     present: tuple[Column, ...] | None
     values: Values
     literal: Literal
-    unsure: tuple[str, ...] = field(default=())
 
     @property
     def undoes(self) -> bool:
@@ -154,13 +154,13 @@ def select_sql(replay: Replay, event: str, payload: str) -> str:
     logged, typed = _logged(replay)
     if replay.present is None:
         return (
-            f"{start}, edges as ({edges_sql('desc')}), logged as (select {logged} as fields from edges"
+            f"{start}, edges as ({edges_sql('desc')}), logged as (select {logged} as {FIELDS} from edges"
             f" where change_type <> 'delete') select {', '.join(typed)} from logged"
         )
     newest = replay.trail.newest
     key = record_id_sql(replay.values, newest.key, replay.present, "t")
     return (
-        f"{start}, edges as ({edges_sql('asc')}), logged as (select {logged} as fields from edges"
+        f"{start}, edges as ({edges_sql('asc')}), logged as (select {logged} as {FIELDS} from edges"
         f" where change_type <> 'insert') select {', '.join(_kept(replay))} from {newest.relation} as t"
         f" where not exists (select 1 from edges where edges.record_id = {key})"
         f" union all select {', '.join(typed)} from logged"
@@ -176,7 +176,7 @@ def _logged(replay: Replay) -> tuple[str, list[str]]:
         spelt = spellings(written, replay.values.fold, column.name)
         places.append(list(range(len(names), len(names) + len(spelt))))
         names.extend(spelt)
-    fields, members = replay.values.json_fields("old_value" if replay.undoes else "new_value", names)
+    fields, members = replay.values.json_fields("old_value" if replay.undoes else "new_value", names, FIELDS)
     typed = []
     for column, own in zip(replay.target.columns, places, strict=True):
         text = members[own[0]] if len(own) == 1 else f"coalesce({', '.join(members[i] for i in own)})"
@@ -197,9 +197,7 @@ def _kept(replay: Replay) -> list[str]:
             continue
         value = f"t.{quote_identifier(now.name)}"
         if now.type != column.type:
-            value = replay.values.from_canonical(
-                replay.values.canonical_text(value, now.type), column.type
-            )
+            value = replay.values.from_canonical(replay.values.canonical_text(value, now.type), column.type)
             value = f"cast({value} as {column.type})"
         kept.append(f"{value} as {name}")
     return kept
@@ -224,29 +222,24 @@ def check_sql(replay: Replay, event: str, payload: str) -> str:
     key = record_id_sql(replay.values, newest.key, replay.present, "t")
     ignored = {folded(replay.values.fold, n) for c in replay.replayed for n in c.ignored}
     compared = [c for c in replay.present if folded(replay.values.fold, c.name) not in ignored]
-    differs = []
     names: list[str] = []
-    for place, column in enumerate(compared):
+    places: list[range] = []
+    for column in compared:
         spelt = spellings(replay.replayed, replay.values.fold, column.name)
-        own = range(len(names), len(names) + len(spelt))
+        places.append(range(len(names), len(names) + len(spelt)))
         names.extend(spelt)
-        differs.append((place, own))
-    fields, members = replay.values.json_fields("new_value", names)
-    texts = [
-        f"{replay.values.canonical_text(f't.{quote_identifier(c.name)}', c.type)} as c_{place}"
-        for place, c in enumerate(compared)
-    ]
+    fields, members = replay.values.json_fields("new_value", names, FIELDS)
+    # Only rows that are matched are turned into text.
     unequal = [
-        f"r.c_{place} is distinct from coalesce({', '.join([*(members[i] for i in own), 'null'])})"
-        for place, own in differs
+        f"{replay.values.canonical_text(f't.{quote_identifier(column.name)}', column.type)}"
+        f" is distinct from coalesce({', '.join([*(members[i] for i in own), 'null'])})"
+        for column, own in zip(compared, places, strict=True)
     ]
-    listed = ", ".join([f"{key} as record_id", *texts])
     return (
-        f"{counts}, lasts as (select record_id, change_type, erased, {fields} as fields from"
-        f" ({edges_sql('desc')}) as l), rows_now as (select {listed} from {newest.relation} as t), matched as"
-        " (select l.change_type, l.erased, r.record_id as there,"
-        f" ({' or '.join(unequal) or 'false'}) as differs from lasts as l left join rows_now as r"
-        " on r.record_id = l.record_id) select changes, counted.erased as erased,"
+        f"{counts}, lasts as (select record_id as id, change_type, erased, {fields} as {FIELDS} from"
+        f" ({edges_sql('desc')}) as l), matched as (select l.change_type, l.erased, {key} as there,"
+        f" ({' or '.join(unequal) or 'false'}) as differs from lasts as l left join {newest.relation} as t"
+        f" on l.id = {key}) select changes, counted.erased as erased,"
         " count(case when change_type <> 'delete' and there is null then 1 end) as lost,"
         " count(case when change_type = 'delete' and there is not null then 1 end) as unlogged,"
         " count(case when change_type <> 'delete' and there is not null and not matched.erased and differs then 1 end)"

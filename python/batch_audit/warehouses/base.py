@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from batch_audit.errors import WarehouseError
 
 Value = str | int | None
+Fold = Literal["ascii", "exact"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Column:
 class Values(Protocol):
     """SQL that turns values of an engine into canonical text and back (docs/reference/store.md)."""
 
-    fold: ClassVar[Literal["ascii", "exact"]]
+    fold: Fold
     """How the engine compares names of columns: without the case of ASCII letters, or exactly."""
 
     def canonical_text(self, expression: str, type_name: str) -> str:
@@ -33,12 +34,11 @@ class Values(Protocol):
     def not_exact(self, type_name: str) -> str | None:
         """What a value of the type loses on its way through its canonical text; None when it loses nothing."""
 
-    def json_fields(self, text: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         """How to read members of a JSON object (a text expression): what to select, and each member's text of it.
 
-        The first is to be selected `as fields` in a subquery, so that the object is parsed once per row.
+        The first is to be selected as `alias` in a subquery, so that the object is parsed once per row.
         """
-
 
 
 class Warehouse(Protocol):

@@ -1,7 +1,9 @@
-"""DuckDB: values into canonical text and back. Says what macros/cross_db/canonical_text.sql says, and its inverse."""
+"""DuckDB: values into canonical text and back, as macros/cross_db/canonical_text.sql does."""
 
 import re
 from collections.abc import Sequence
+
+from batch_audit.warehouses.base import Fold
 
 
 _FLOATS = ("double", "float", "real", "float8", "float4")
@@ -12,7 +14,7 @@ _NESTED = ("struct", "map", "union")
 class DuckDBValues:
     """See `Values`."""
 
-    fold = "ascii"
+    fold: Fold = "ascii"
 
     def canonical_text(self, expression: str, type_name: str) -> str:
         kind, x = type_name.lower().strip(), expression
@@ -69,11 +71,11 @@ class DuckDBValues:
             return self.not_exact(_element(type_name))
         return "-0 comes back as 0" if kind in _FLOATS else None
 
-    def json_fields(self, text: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         pointers = ", ".join("'/" + _pointer(name).replace("'", "''") + "'" for name in names)
         return (
             f"json_extract_string({text}, [{pointers}])" if names else "null",
-            [f"fields[{place}]" for place in range(1, len(names) + 1)],
+            [f"{alias}[{place}]" for place in range(1, len(names) + 1)],
         )
 
 
@@ -116,5 +118,3 @@ def _interval_text(x: str) -> str:
         f"'P' || cast({part('year')} * 12 + {part('month')} as text) || 'M' || cast({part('day')} as text)"
         f" || 'DT' || cast({micro} as text) || 'us'"
     )
-
-

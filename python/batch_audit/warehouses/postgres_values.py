@@ -1,6 +1,8 @@
-"""PostgreSQL: values into canonical text and back. Says what macros/cross_db/canonical_text.sql says, and its inverse."""
+"""PostgreSQL: values into canonical text and back, as macros/cross_db/canonical_text.sql does."""
 
 from collections.abc import Sequence
+
+from batch_audit.warehouses.base import Fold
 
 _FLOATS = ("double precision", "float8", "real", "float4")
 
@@ -8,7 +10,7 @@ _FLOATS = ("double precision", "float8", "real", "float4")
 class PostgresValues:
     """See `Values`."""
 
-    fold = "exact"
+    fold: Fold = "exact"
 
     def canonical_text(self, expression: str, type_name: str) -> str:
         kind, x = type_name.lower().strip(), f"({expression})"
@@ -16,24 +18,12 @@ class PostgresValues:
             return self._array_text(x, type_name)
         if kind.startswith(("numeric", "decimal")):
             return f"trim_scale{x}::text"
-        if kind in ("double precision", "float8"):
-            return _float_text(x)
-        if kind in ("real", "float4"):
-            return _float_text(f"({x}::text::float8)")
+        if kind in _FLOATS:
+            return _float_text(x if kind in ("double precision", "float8") else f"({x}::text::float8)")
+        if kind == "date" or kind.startswith(("time", "interval")):
+            return _time_text(x, kind)
         if kind == "boolean":
             return f"case when {x} then 'true' when not {x} then 'false' end"
-        if kind == "date":
-            return _calendar_text(x, x, "YYYY-MM-DD", "date")
-        if kind.startswith("timestamp"):
-            zoned = "with time zone" in kind or kind == "timestamptz"
-            utc = f"({x} at time zone 'UTC')" if zoned else x
-            return _calendar_text(
-                x, utc, 'YYYY-MM-DD"T"HH24:MI:SS.US' + ('"Z"' if zoned else ""), "timestamp"
-            )
-        if kind in ("time without time zone", "time"):
-            return f"to_char({x}::interval, 'HH24:MI:SS.US')"
-        if kind == "interval":
-            return _interval_text(x)
         if kind == "bytea":
             return f"encode({x}, 'hex')"
         return f"{x}::jsonb::text" if kind in ("json", "jsonb") else f"{x}::text"
@@ -76,10 +66,10 @@ class PostgresValues:
             return "layout, order and repetition of keys are not kept"
         return "-0 comes back as 0" if kind in _FLOATS else None
 
-    def json_fields(self, text: str, names: Sequence[str]) -> tuple[str, list[str]]:
+    def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         # E'' reads the same whatever standard_conforming_strings is.
         escaped = [name.replace("\\", "\\\\").replace("'", "''") for name in names]
-        return f"cast({text} as jsonb)", [f"(fields ->> E'{name}')" for name in escaped]
+        return f"cast({text} as jsonb)", [f"({alias} ->> E'{name}')" for name in escaped]
 
 
 def _float_text(x: str) -> str:
@@ -87,6 +77,19 @@ def _float_text(x: str) -> str:
         f"case when {x} = 0 then '0' when abs({x}) >= 1e15 and abs({x}) < 1e16 then {x}::text::numeric::text"
         f" else {x}::text end"
     )
+
+
+def _time_text(x: str, kind: str) -> str:
+    """The canonical text of a date, time, timestamp or interval."""
+    if kind == "date":
+        return _calendar_text(x, x, "YYYY-MM-DD", "date")
+    if kind.startswith("timestamp"):
+        zoned = "with time zone" in kind or kind == "timestamptz"
+        utc = f"({x} at time zone 'UTC')" if zoned else x
+        return _calendar_text(x, utc, 'YYYY-MM-DD"T"HH24:MI:SS.US' + ('"Z"' if zoned else ""), "timestamp")
+    if kind in ("time without time zone", "time"):
+        return f"to_char({x}::interval, 'HH24:MI:SS.US')"
+    return _interval_text(x) if kind == "interval" else f"{x}::text"
 
 
 def _calendar_text(x: str, utc: str, form: str, kind: str) -> str:

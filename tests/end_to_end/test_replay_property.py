@@ -1,0 +1,204 @@
+"""Random sequences of builds: whatever happened, as-of gives each earlier state again, or says why it cannot.
+
+BATCH_AUDIT_SEQUENCES is the number of sequences per engine (each a model of its own), BATCH_AUDIT_BUILDS how many builds
+each has, BATCH_AUDIT_SEED lets them be others than the usual ones.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, seed, settings
+
+from batch_audit.errors import ConfigurationError
+from batch_audit.history.as_of import write_as_of
+from batch_audit.ledger.canonical import canonical_text
+from batch_audit.warehouses import Warehouse
+from tests.support import build_sequences
+from tests.support.build_sequences import Sequence, sequences
+from tests.support.forked import Forks
+from tests.support.project import Project, write_project
+from tests.support.recompute import problems
+from tests.support.trail import database
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+MODELS = int(os.environ.get("BATCH_AUDIT_SEQUENCES", "12"))
+BUILDS = int(os.environ.get("BATCH_AUDIT_BUILDS", "6"))
+SEED = int(os.environ.get("BATCH_AUDIT_SEED", "1"))
+
+Table = tuple[list[tuple[str, str]], list[tuple[str | None, ...]]]
+"""Columns (name, type) in their order, and rows of canonical texts in any order."""
+
+
+@dataclass
+class Model:
+    """A model with its builds; what its table held after each, and what a capture can have known of it.
+
+    `seen[r]` is the last round up to r that was captured; `breaks` are rounds before which the log does not reach
+    back: first builds, and builds that were not captured.
+    """
+
+    name: str
+    sequence: Sequence
+    tables: list[Table | None] = field(default_factory=list)
+    seen: list[int | None] = field(default_factory=list)
+    breaks: list[int] = field(default_factory=list)
+    baselines: list[int] = field(default_factory=list)
+    unseen: list[int] = field(default_factory=list)
+    fresh: bool = True
+
+    def note(self, number: int, table: Table | None) -> None:
+        """Write down a round that has ended with this table."""
+        kind = self.sequence.builds[number].kind
+        last = self.seen[-1] if self.seen else None
+        if kind == "uncaptured":
+            self.breaks.append(number)
+            self.unseen.append(number)
+            self.fresh = True
+        elif kind in ("build", "drop"):
+            last = number
+            if self.fresh or kind == "drop":
+                self.breaks.append(number)
+                if self.sequence.baseline:
+                    self.baselines.append(number)
+            self.fresh = False
+        elif kind not in ("build", "drop") and table is None:
+            self.fresh = True
+        self.seen.append(last)
+        self.tables.append(table)
+
+    def can_undo(self, number: int) -> bool:
+        """Whether the state after a round can be had by undoing what came later."""
+        seen = self.seen[number]
+        return seen is not None and not any(place > seen for place in self.breaks)
+
+    def can_go_forward(self, number: int) -> bool:
+        """Whether it can be had from a stored baseline."""
+        seen = self.seen[number]
+        starts = [place for place in self.baselines if seen is not None and place <= seen]
+        if not starts or seen is None:
+            return False
+        return not any(starts[-1] < place <= seen for place in self.breaks) and not any(
+            seen < place <= number for place in self.unseen
+        )
+
+
+def read_table(warehouse: Warehouse, relation: str) -> Table | None:
+    """What a relation holds; None when there is none."""
+    columns = [(column.name, column.type) for column in warehouse.columns(relation)]
+    if not columns:
+        return None
+    rows = warehouse.query(f"select * from {relation}")
+    return columns, [tuple(canonical_text(value) for value in row.values()) for row in rows]
+
+
+def without(table: Table, ignored: list[str]) -> Table:
+    """A table's columns but the ignored ones, its rows in an order of their own."""
+    columns, rows = table
+    kept = [place for place, (name, _) in enumerate(columns) if name not in ignored]
+    narrow = [tuple(row[place] for place in kept) for row in rows]
+    return [columns[p] for p in kept], sorted(narrow, key=lambda row: [(t is not None, t or "") for t in row])
+
+
+def run_round(forks: Forks, project: Project, models: list[Model], number: int, refresh: bool) -> str:
+    """Build all models once; gives the batch."""
+    for model in models:
+        project.write(f"models/{model.name}.sql", model.sequence.sql(number))
+        if model.sequence.builds[number].kind == "drop":
+            project.query(f'drop table if exists "shop"."{model.name}"')
+    forks.dbt(project, "run", *(["--full-refresh"] if refresh else []), expect=None)
+    rows = project.audit("select batch_id from {audit}.audit_segment order by opened_at desc limit 1")
+    batch = str(rows[0]["batch_id"])
+    expected = {
+        model.name: "success"
+        if model.sequence.builds[number].kind in ("build", "drop", "uncaptured")
+        else "error"
+        for model in models
+    }
+    assert outcomes(project, batch) == expected
+    warehouse = project.warehouse()
+    try:
+        for model in models:
+            model.note(number, read_table(warehouse, f'"shop"."{model.name}"'))
+    finally:
+        warehouse.close()
+    return batch
+
+
+def outcomes(project: Project, batch: str) -> dict[str, str]:
+    """dbt's status of each model in a batch."""
+    rows = project.audit(
+        "select target, metadata from {audit}.audit_event where event_type = 'checkpoint' and part = 'end'"
+        f" and batch_id = '{batch}'"
+    )
+    return {str(row["target"]).split(".")[-1]: json.loads(row["metadata"])["status"] for row in rows}
+
+
+def check(warehouse: Warehouse, model: Model, batches: list[str], forward: bool) -> list[str]:
+    """What as-of gets wrong about a model, in one of its two ways."""
+    wrong = []
+    way = "from the baseline" if forward else "undoing"
+    for number, batch in enumerate(batches):
+        told = f"{model.name} after round {number}, {way}"
+        possible = model.can_go_forward(number) if forward else model.can_undo(number)
+        try:
+            done = write_as_of(warehouse, model.name, batch, "replayed", from_baseline=forward, replace=True)
+        except ConfigurationError as error:
+            if possible:
+                wrong.append(f"{told}: refused: {error}")
+            continue
+        found, expected = read_table(warehouse, done.into), model.tables[number]
+        assert found is not None
+        if not possible:
+            wrong.append(f"{told}: was not refused, though breaks are {model.breaks}")
+        elif set(done.as_json()["ignored"]) - {build_sequences.IGNORED}:
+            wrong.append(f"{told}: ignored {done.as_json()['ignored']}")
+        elif expected is None or without(found, [build_sequences.IGNORED]) != without(
+            expected, [build_sequences.IGNORED]
+        ):
+            wrong.append(f"{told}:\n  found    {found}\n  expected {expected}")
+    return wrong
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgres"])
+def test_every_earlier_state_comes_back(engine: str, forks: Forks, tmp_path: Path) -> None:
+    replay_all(engine, forks, tmp_path, drawn_sequences())
+
+
+def drawn_sequences() -> list[Sequence]:
+    """As many sequences as models are wanted. They run together, because a dbt run costs seconds whatever it builds."""
+    drawn: list[Sequence] = []
+
+    @seed(SEED)
+    @settings(max_examples=MODELS, deadline=None, database=None, phases=[Phase.generate])
+    @given(sequences(BUILDS))
+    def draw(sequence: Sequence) -> None:
+        drawn.append(sequence)
+
+    draw()
+    return drawn
+
+
+def replay_all(engine: str, forks: Forks, folder: Path, drawn: list[Sequence]) -> None:
+    """Run all builds, one dbt run per round, then ask for every earlier state of every model in both ways."""
+    models = [Model(f"m{number}", sequence) for number, sequence in enumerate(drawn)]
+    with database(engine, folder) as target:
+        project = write_project(folder / "project", target)
+        batches = [run_round(forks, project, models, n, refresh=n % 4 == 3) for n in range(BUILDS)]
+        assert problems(project) == []
+        warehouse = project.warehouse()
+        try:
+            wrong = [
+                (problem, [build.kind for build in model.sequence.builds])
+                for model in models
+                for forward in (False, True)
+                for problem in check(warehouse, model, batches, forward)
+            ]
+        finally:
+            warehouse.close()
+    assert not wrong, f"{len(wrong)} wrong:\n" + "\n".join(f"{kinds}: {said}" for said, kinds in wrong[:20])
+    possible = [(model.can_undo(n), model.can_go_forward(n)) for model in models for n in range(len(batches))]
+    assert any(undo for undo, _ in possible) and any(forward for _, forward in possible)
