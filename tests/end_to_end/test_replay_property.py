@@ -86,12 +86,12 @@ class Model:
         )
 
 
-def read_table(warehouse: Warehouse, relation: str) -> Table | None:
+def read_table(warehouse: Warehouse, name: str) -> Table | None:
     """What a relation holds; None when there is none."""
-    columns = [(column.name, column.type) for column in warehouse.columns(relation)]
+    columns = [(column.name, column.type) for column in warehouse.columns("shop", name)]
     if not columns:
         return None
-    rows = warehouse.query(f"select * from {relation}")
+    rows = warehouse.query(f'select * from "shop"."{name}"')
     return columns, [tuple(canonical_text(value) for value in row.values()) for row in rows]
 
 
@@ -122,7 +122,7 @@ def run_round(forks: Forks, project: Project, models: list[Model], number: int, 
     warehouse = project.warehouse()
     try:
         for model in models:
-            model.note(number, read_table(warehouse, f'"shop"."{model.name}"'))
+            model.note(number, read_table(warehouse, model.name))
     finally:
         warehouse.close()
     return batch
@@ -150,7 +150,7 @@ def check(warehouse: Warehouse, model: Model, batches: list[str], forward: bool)
             if possible:
                 wrong.append(f"{told}: refused: {error}")
             continue
-        found, expected = read_table(warehouse, done.into), model.tables[number]
+        found, expected = read_table(warehouse, "replayed"), model.tables[number]
         assert found is not None
         if not possible:
             wrong.append(f"{told}: was not refused, though breaks are {model.breaks}")

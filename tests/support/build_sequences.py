@@ -99,7 +99,9 @@ class Sequence:
         }  # fmt: skip
         if build.kind == "uncaptured":
             meta["audit_on_error"] = "warn"
-        hook = "select cast('no' || count(*) as integer) from {{ this }}" if build.kind == "hook_error" else ""
+        hook = (
+            "select cast('no' || count(*) as integer) from {{ this }}" if build.kind == "hook_error" else ""
+        )
         config = f"config(materialized='table', meta={meta}" + (f', post_hook="{hook}")' if hook else ")")
         return "{{ " + config + " }}\n{% raw %}\n" + _select(self, build) + "\n{% endraw %}\n"
 

@@ -10,6 +10,8 @@ from batch_audit.cli import common_options, machines, people
 from batch_audit.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from batch_audit.history.versions import RecordHistory, Version
 
 
@@ -42,44 +44,44 @@ def command(settings: Settings, *, model: str, key: str | None, named: tuple[str
 
 
 def _show(settings: Settings, history: RecordHistory) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
     console = people(settings)
-    if history.versions:
-        table = Table(box=None, pad_edge=False)
-        table.add_column("capture", justify="right")
-        for heading in ("changed (UTC)", "batch", "actor", "commit", "change", "field", "before", "after"):
-            table.add_column(heading, overflow="fold")
-        for version in history.versions:
-            for row in _rows(version):
-                table.add_row(*(Text(cell) for cell in row))
-        console.print(table)
-    else:
+    for version in history.versions:
+        console.print(_heading(version), markup=False, soft_wrap=True)
+        console.print(_fields(version))
+    if not history.versions:
         key = ", ".join(history.trail.newest.key)
         console.print(
             f"No change of the record {history.record_id!r} ({key}) of {history.trail.name} has been recorded.",
             markup=False,
+            soft_wrap=True,
         )
     for line in (history.start, *history.unseen):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _rows(version: Version) -> list[tuple[str, ...]]:
-    """A line for each changed field; the first one says what they share."""
+def _heading(version: Version) -> str:
+    """What the fields of a version share, in one line."""
     from batch_audit.history.moments import utc
     from batch_audit.reports.text import visible
 
-    def shown(value: str | None) -> str:
-        return "–" if value is None else visible(value)
+    return visible(
+        f"{version.change_type}  {utc(version.occurred_at)}  by {version.actor or 'unknown'}"
+        f"  commit {(version.git_commit or 'unknown')[:12]}  batch {version.batch_id}"
+        f"  capture {version.capture_no or 'unknown'}"
+    )
 
-    first = (
-        str(version.capture_no or "?"), utc(version.occurred_at).removesuffix(" UTC"), version.batch_id,
-        visible(version.actor or "–"), (version.git_commit or "–")[:12], version.change_type,
-    )  # fmt: skip
-    if version.erased:
-        names = ", ".join(name for name, _, _ in version.fields)
-        return [(*first, visible(names) or "–", "erased", "erased")]
-    fields = [(visible(name), shown(before), shown(after)) for name, before, after in version.fields]
-    heads = [first] + [("",) * len(first)] * len(fields)
-    return [(*head, *field) for head, field in zip(heads, fields or [("–", "–", "–")], strict=False)]
+
+def _fields(version: Version) -> Table:
+    """A line for each changed field."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from batch_audit.reports.text import visible
+
+    table = Table(box=None, padding=(0, 0, 0, 2))
+    for heading in ("field", "before", "after"):
+        table.add_column(heading, overflow="fold")
+    for name, before, after in version.fields:
+        values = ["erased" if version.erased else "–" if v is None else visible(v) for v in (before, after)]
+        table.add_row(Text(visible(name)), *map(Text, values))
+    return table

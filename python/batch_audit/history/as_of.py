@@ -60,8 +60,8 @@ def write_as_of(
     written = f"{quote_identifier(schema)}.{quote_identifier(name)}"
     _refuse_own(warehouse, trail, schema, name)
     with warehouse.transaction():
-        if not from_baseline and warehouse.columns(newest.relation):
-            warehouse.keep_still(newest.relation)
+        if not from_baseline and warehouse.columns(*parse_relation(newest.relation)):
+            warehouse.keep_still(*parse_relation(newest.relation))
         # Read again: nobody can exchange the relation from here on.
         trail = read_trail(warehouse, trail.node)
         target = after(warehouse, trail, moment)
@@ -84,7 +84,7 @@ def write_as_of(
 def _plan(warehouse: Warehouse, trail: Trail, target: Capture, from_baseline: bool) -> Replay:
     if from_baseline:
         return plan_forward(trail, target, warehouse.values, warehouse.literal)
-    present = warehouse.columns(trail.newest.relation)
+    present = warehouse.columns(*parse_relation(trail.newest.relation))
     return plan_undo(trail, target, present, warehouse.values, warehouse.literal)
 
 
@@ -107,8 +107,7 @@ def _check(warehouse: Warehouse, replay: Replay) -> None:
     where = f"{replay.trail.name}: cannot tell how it stood after capture {replay.target.number}: "
     if found["erased"]:
         raise ConfigurationError(
-            where
-            + f"the values of {found['erased']} changed records have been erased from the audit store.\n"
+            where + f"the values of {found['erased']} changed records have been erased from the store.\n"
             "  The rest of their history is still there: batch-audit history."
         )
     if found["lost"] or found["unlogged"] or found["edited"]:

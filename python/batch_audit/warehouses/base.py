@@ -91,14 +91,14 @@ class Warehouse(Protocol):
         after `patience` seconds, each with who does it. For use inside a transaction, before `seal_lock`.
         """
 
-    def columns(self, relation: str) -> list[Column]:
-        """The columns of a relation in their order; empty when there is no such relation. `relation` is quoted SQL."""
+    def columns(self, schema: str, name: str) -> list[Column]:
+        """The columns of a relation in their order; empty when there is no such relation."""
 
     def relation_kind(self, schema: str, name: str) -> str | None:
         """`table`, `view` or what else the schema holds under this name (as DROP calls it); None for nothing."""
 
-    def keep_still(self, relation: str) -> None:
-        """Until the transaction ends, nobody exchanges or drops the relation."""
+    def keep_still(self, schema: str, name: str) -> None:
+        """Until the transaction ends, nobody exchanges or drops this relation, which must be there."""
 
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""

@@ -108,13 +108,12 @@ class DuckDBWarehouse:
         """Nobody to wait for: a killed process takes its transaction with it."""
         return {}
 
-    def columns(self, relation: str) -> list[Column]:
-        try:
-            rows = self.query(f"select column_name, column_type from (describe {relation})")
-        except WarehouseError as error:
-            if "does not exist" in str(error):
-                return []
-            raise
+    def columns(self, schema: str, name: str) -> list[Column]:
+        # An error would end the transaction, so a missing relation is not described.
+        if self.relation_kind(schema, name) is None:
+            return []
+        relation = ".".join(quote_identifier(part) for part in (self.database, schema, name))
+        rows = self.query(f"select column_name, column_type from (describe {relation})")
         return [Column(row["column_name"], row["column_type"]) for row in rows]
 
     def relation_kind(self, schema: str, name: str) -> str | None:
@@ -126,7 +125,7 @@ class DuckDBWarehouse:
         )
         return None if not found else "view" if found[0]["table_type"] == "VIEW" else "table"
 
-    def keep_still(self, relation: str) -> None:
+    def keep_still(self, schema: str, name: str) -> None:
         """Nothing to do: a transaction sees one state, and one process writes."""
 
     def store_exists(self) -> bool:

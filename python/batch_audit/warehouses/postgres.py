@@ -140,10 +140,13 @@ class PostgresWarehouse:
         )
         return f"Postgres session {sessions}" if sessions else "a Postgres session that has just ended"
 
-    def columns(self, relation: str) -> list[Column]:
+    def columns(self, schema: str, name: str) -> list[Column]:
         rows = self.query(
-            "select attname, format_type(atttypid, atttypmod) as type from pg_catalog.pg_attribute"
-            f" where attrelid = to_regclass({self.literal(relation)}) and attnum > 0 and not attisdropped order by attnum"
+            "select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_catalog.pg_attribute as a"
+            " join pg_catalog.pg_class as c on c.oid = a.attrelid"
+            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(schema)} and c.relname = {self.literal(name)}"
+            " and a.attnum > 0 and not a.attisdropped order by a.attnum"
         )
         return [Column(row["attname"], row["type"]) for row in rows]
 
@@ -156,7 +159,8 @@ class PostgresWarehouse:
         )
         return str(found[0]["kind"]) if found else None
 
-    def keep_still(self, relation: str) -> None:
+    def keep_still(self, schema: str, name: str) -> None:
+        relation = ".".join(quote_identifier(part) for part in (schema, name))
         self.execute(f"lock table {relation} in access share mode")
 
     def store_exists(self) -> bool:
