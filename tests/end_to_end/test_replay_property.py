@@ -1,7 +1,7 @@
 """Random sequences of builds: whatever happened, as-of gives each earlier state again, or says why it cannot.
 
-BATCH_AUDIT_SEQUENCES is the number of sequences per engine (each a model of its own), BATCH_AUDIT_BUILDS how many builds
-each has, BATCH_AUDIT_SEED lets them be others than the usual ones.
+BATCH_AUDIT_SEQUENCES is the number of sequences per engine (each a model of its own), BATCH_AUDIT_BUILDS how many
+builds each has, BATCH_AUDIT_SEED lets them be others than the usual ones.
 """
 
 import json

@@ -25,9 +25,9 @@ def command(
 ) -> None:
     """Write a relation as it stood after a batch or at a time.
 
-    Undoes the later changes in the relation as it is now; no baseline is needed. BATCH is an id or its beginning, TIME is
-    ISO 8601 (UTC unless it says otherwise). Where the audit did not see a build, or the relation was changed without it,
-    it refuses and says why. Columns that the audit ignores hold the value of the last logged change.
+    Undoes the later changes in the relation as it is now; no baseline is needed. BATCH is an id or its beginning,
+    TIME is ISO 8601 (UTC unless it says otherwise). Where the audit did not see a build, or the relation was changed
+    without it, it refuses and says why. Columns that the audit ignores hold the value of the last logged change.
     """
     from batch_audit.history.as_of import write_as_of
     from batch_audit.warehouses import open_warehouse

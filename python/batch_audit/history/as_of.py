@@ -101,7 +101,7 @@ def _refuse_own(warehouse: Warehouse, trail: Trail, schema: str, name: str) -> N
 
 
 def _check(warehouse: Warehouse, replay: Replay) -> None:
-    """Raises ConfigurationError where values were erased, changes are missing, or the relation is not as it was logged."""
+    """Raises ConfigurationError where values were erased, or the relation is not as the log left it."""
     tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
     found = warehouse.query(check_sql(replay, *tables))[0]
     where = f"{replay.trail.name}: cannot tell how it stood after capture {replay.target.number}: "
@@ -122,7 +122,7 @@ def _check(warehouse: Warehouse, replay: Replay) -> None:
 def _check_rows(trail: Trail, target: Capture, rows: int) -> None:
     if rows != target.rows_after:
         raise ConfigurationError(
-            f"{trail.name}: after capture {target.number} it had {target.rows_after} rows, and replaying gives {rows}: the"
-            " relation was changed without the audit, or events are missing.\n"
+            f"{trail.name}: after capture {target.number} it had {target.rows_after} rows, and replaying gives {rows}:"
+            " the relation was changed without the audit, or events are missing.\n"
             "  Nothing was written. `batch-audit verify` checks the store."
         )

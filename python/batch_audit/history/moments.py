@@ -18,12 +18,14 @@ def utc(microseconds: int) -> str:
 def at_time(trail: Trail, moment: int, said: str) -> Capture:
     """The last capture at or before `moment` (microseconds UTC). Raises ConfigurationError before the first one."""
     earlier = [capture for capture in trail.captures if capture.occurred_at <= moment]
+    if not trail.captures:
+        return trail.newest  # which says why there is none
     if earlier:
         return earlier[-1]
-    first = trail.newest and trail.captures[0]
+    first = trail.captures[0]
     raise ConfigurationError(
-        f"{trail.name}: history starts with capture {first.number} at {utc(first.occurred_at)}, and {said} is before it.\n"
-        "  Nothing is known of its records then."
+        f"{trail.name}: history starts with capture {first.number} at {utc(first.occurred_at)}, and {said} is"
+        " before it.\n  Nothing is known of its records then."
     )
 
 
@@ -144,7 +146,8 @@ def _uncaptured_between(trail: Trail, low: int, high: int | None) -> str | None:
     ]
     if not missed:
         return None
-    return f"the build of batch {missed[0].batch_id} ({utc(missed[0].occurred_at)}) was not captured: {missed[0].reason}"
+    build = missed[0]
+    return f"the build of batch {build.batch_id} ({utc(build.occurred_at)}) was not captured: {build.reason}"
 
 
 def spellings(captures: Sequence[Capture], fold: Fold, name: str) -> list[str]:

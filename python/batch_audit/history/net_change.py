@@ -1,4 +1,4 @@
-"""What differs between a relation after one batch and after a later one: an insert and a delete in between are nothing."""
+"""What differs between a relation after one batch and after a later one: an insert and then a delete are nothing."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def _before_batch(trail: Trail, high: Capture) -> Capture:
     if earlier:
         return earlier[-1]
     raise ConfigurationError(
-        f"{trail.name}: batch {high.batch_id} holds its first capture ({high.mode}), so there is nothing to compare with."
-        "\n  History starts there; build it once more, or give --from."
+        f"{trail.name}: batch {high.batch_id} holds its first capture ({high.mode}), so there is nothing to"
+        " compare with.\n  History starts there; build it once more, or give --from."
     )
 
 
 def compared_columns(fold: Fold, low: Capture, between: Sequence[Capture]) -> list[tuple[str, list[str]]]:
-    """Columns that every capture compared, with how these write them, ordered by name; the later spelling names them."""
+    """Columns that every capture compared, with how these write them, by name; the last spelling is the name."""
     captures = [low, *between]
     ignored = {folded(fold, name) for capture in between for name in capture.ignored}
     latest: dict[str, Column] = {folded(fold, c.name): c for capture in captures for c in capture.columns}
@@ -153,9 +153,9 @@ class _Sql:
             " a.erased or z.erased as erased from numbered as a join numbered as z on z.record_id = a.record_id"
             " where a.first_place = 1 and z.last_place = 1),"
             f" parsed as (select *, {old} as batch_audit_old, {new} as batch_audit_new from ends), judged as (select *,"
-            " case when was_absent and is_absent then 'nothing' when was_absent then 'insert' when is_absent then 'delete'"
-            f" when erased then 'erased' when {' or '.join(self._differs) or 'false'} then 'update' else 'nothing' end as kind"
-            " from parsed)"
+            " case when was_absent and is_absent then 'nothing' when was_absent then 'insert' when is_absent"
+            f" then 'delete' when erased then 'erased' when {' or '.join(self._differs) or 'false'} then 'update'"
+            " else 'nothing' end as kind from parsed)"
         )
 
     def counts(self) -> str:

@@ -1,4 +1,4 @@
-"""A relation as it stood after a capture: what to read, and the one select that gives it. Pure: nothing is read here."""
+"""A relation as it stood after a capture: what to read, and the one select that gives it. Nothing is read here."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def plan_undo(
         reason = f"the relation {newest.relation} no longer has the columns that capture {newest.number} saw"
     if reason:
         raise ConfigurationError(
-            f"{trail.name}: cannot undo what happened after capture {target.number} ({utc(target.occurred_at)}): {reason}."
-            "\n  Only a stored baseline before it can give that state: --from-baseline."
+            f"{trail.name}: cannot undo what happened after capture {target.number} ({utc(target.occurred_at)}):"
+            f" {reason}.\n  Only a stored baseline before it can give that state: --from-baseline."
         )
     later = tuple(capture for capture in trail.captures if capture.number > target.number)
     return Replay(trail, target, later, tuple(present), values, literal)
@@ -218,10 +218,25 @@ def check_sql(replay: Replay, event: str, payload: str) -> str:
     )
     if replay.present is None:
         return f"{counts} select changes, erased, 0 as lost, 0 as unlogged, 0 as edited from counted"
+    fields, unequal = _unequal(replay, replay.present)
     newest = replay.trail.newest
     key = record_id_sql(replay.values, newest.key, replay.present, "t")
+    return (
+        f"{counts}, lasts as (select record_id as id, change_type, erased, {fields} as {FIELDS} from"
+        f" ({edges_sql('desc')}) as l), matched as (select l.change_type, l.erased, {key} as there,"
+        f" ({unequal}) as differs from lasts as l left join {newest.relation} as t"
+        f" on l.id = {key}) select changes, counted.erased as erased,"
+        " count(case when change_type <> 'delete' and there is null then 1 end) as lost,"
+        " count(case when change_type = 'delete' and there is not null then 1 end) as unlogged,"
+        " count(case when change_type <> 'delete' and there is not null and not matched.erased and differs then 1 end)"
+        " as edited from counted left join matched on true group by changes, counted.erased"
+    )
+
+
+def _unequal(replay: Replay, present: Sequence[Column]) -> tuple[str, str]:
+    """What to read of the last logged values, and whether a row (alias t) differs from them in a compared column."""
     ignored = {folded(replay.values.fold, n) for c in replay.replayed for n in c.ignored}
-    compared = [c for c in replay.present if folded(replay.values.fold, c.name) not in ignored]
+    compared = [c for c in present if folded(replay.values.fold, c.name) not in ignored]
     names: list[str] = []
     places: list[range] = []
     for column in compared:
@@ -230,18 +245,9 @@ def check_sql(replay: Replay, event: str, payload: str) -> str:
         names.extend(spelt)
     fields, members = replay.values.json_fields("new_value", names, FIELDS)
     # Only rows that are matched are turned into text.
-    unequal = [
+    differs = [
         f"{replay.values.canonical_text(f't.{quote_identifier(column.name)}', column.type)}"
         f" is distinct from coalesce({', '.join([*(members[i] for i in own), 'null'])})"
         for column, own in zip(compared, places, strict=True)
     ]
-    return (
-        f"{counts}, lasts as (select record_id as id, change_type, erased, {fields} as {FIELDS} from"
-        f" ({edges_sql('desc')}) as l), matched as (select l.change_type, l.erased, {key} as there,"
-        f" ({' or '.join(unequal) or 'false'}) as differs from lasts as l left join {newest.relation} as t"
-        f" on l.id = {key}) select changes, counted.erased as erased,"
-        " count(case when change_type <> 'delete' and there is null then 1 end) as lost,"
-        " count(case when change_type = 'delete' and there is not null then 1 end) as unlogged,"
-        " count(case when change_type <> 'delete' and there is not null and not matched.erased and differs then 1 end)"
-        " as edited from counted left join matched on true group by changes, counted.erased"
-    )
+    return fields, " or ".join(differs) or "false"

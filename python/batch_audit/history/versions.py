@@ -13,6 +13,10 @@ from batch_audit.history.names import parse_key
 from batch_audit.warehouses.base import Warehouse
 
 Text = Mapping[str, str | None]
+_EVENT = (
+    "segment", "part", "seq", "event_id", "batch_id", "batch_month", "invocation_id", "occurred_at", "actor",
+    "change_type", "changed_fields",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class RecordHistory:
         """Where the history of the relation starts, as a sentence."""
         starts = [capture for capture in self.trail.captures if capture.mode != "changes"]
         first = starts[-1] if starts else self.trail.captures[0]
-        told = f"History of {self.trail.name} starts with capture {first.number} ({utc(first.occurred_at)}, {first.mode})"
+        place = f"capture {first.number} ({utc(first.occurred_at)}, {first.mode})"
+        told = f"History of {self.trail.name} starts with {place}"
         if first.mode == "first_build":
             return f"{told}: a record that has not changed since has no version, and its values before are not known."
         if first.mode == "baseline":
@@ -99,10 +104,11 @@ def read_history(
     """The history of the record with a key (see `parse_key`). Raises ConfigurationError for models without captures."""
     trail = read_trail(warehouse, model)
     record = parse_key(trail.newest.key, key, named)
-    events = warehouse.query(
-        "select segment, part, seq, event_id, batch_id, batch_month, invocation_id, occurred_at, actor, change_type,"
-        f" changed_fields from {warehouse.table('audit_event')} where event_type = 'record_write'"
-        f" and target = {warehouse.literal(trail.node)} and record_id = {warehouse.literal(record)}"
+    events = warehouse.find(
+        "audit_event",
+        _EVENT,
+        f"event_type = 'record_write' and target = {warehouse.literal(trail.node)}"
+        f" and record_id = {warehouse.literal(record)}",
     )
     payloads = _payloads(warehouse, events)
     commits = _commits(warehouse, events)
@@ -176,10 +182,11 @@ def _payloads(
         return ", ".join(sorted({warehouse.literal(str(event[column])) for event in events}))
 
     numbers = ", ".join(sorted({str(int(event["seq"])) for event in events}))
-    rows = warehouse.query(
-        f"select event_id, old_value, new_value from {warehouse.table('audit_payload')}"
-        f" where batch_month in ({listed('batch_month')}) and segment in ({listed('segment')})"
-        f" and part in ({listed('part')}) and seq in ({numbers}) and event_id in ({listed('event_id')})"
+    rows = warehouse.find(
+        "audit_payload",
+        ("event_id", "old_value", "new_value"),
+        f"batch_month in ({listed('batch_month')}) and segment in ({listed('segment')})"
+        f" and part in ({listed('part')}) and seq in ({numbers}) and event_id in ({listed('event_id')})",
     )
     return {row["event_id"]: (row["old_value"], row["new_value"]) for row in rows}
 

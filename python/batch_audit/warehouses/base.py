@@ -59,6 +59,12 @@ class Warehouse(Protocol):
     def query(self, sql: str) -> list[dict[str, Any]]:
         """All rows of a query, by column name."""
 
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        """Few rows of a large table of the audit store, by a condition on narrow columns of it.
+
+        Takes an index wherever there is one, and reads wide columns of no other rows.
+        """
+
     def execute(self, sql: str) -> None:
         """Run one or several statements. Wrap several in `transaction()`: DuckDB commits each by itself."""
 

@@ -46,6 +46,13 @@ class DuckDBWarehouse:
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        # A scan with the condition in it would read every column of every row.
+        relation = self.table(table)
+        return self.query(
+            f"select {', '.join(columns)} from {relation} where rowid in (select rowid from {relation} where {where})"
+        )
+
     def execute(self, sql: str) -> None:
         with _errors(sql):
             self._cursor().execute(sql)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from batch_audit.warehouses.base import Fold
 
-
 _FLOATS = ("double", "float", "real", "float8", "float4")
 _BINARY = ("blob", "bytea", "binary", "varbinary")
 _NESTED = ("struct", "map", "union")

@@ -45,6 +45,15 @@ class PostgresWarehouse:
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        # The planner takes a BRIN bloom index for one by order and expects most of the table from it.
+        was = self.query("select current_setting('enable_seqscan') as setting")[0]["setting"]
+        self.execute("set enable_seqscan = off")
+        try:
+            return self.query(f"select {', '.join(columns)} from {self.table(table)} where {where}")
+        finally:
+            self.execute(f"set enable_seqscan = {self.literal(was)}")
+
     def execute(self, sql: str) -> None:
         with _errors(sql), self._handle.cursor() as cursor:
             cursor.execute(sql)
