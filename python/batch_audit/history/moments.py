@@ -121,7 +121,7 @@ def _break_at(previous: Capture, capture: Capture) -> str | None:
         return f"two captures have the number {capture.number}"
     if capture.number != previous.number + 1:
         missing = _numbers(previous.number + 1, capture.number - 1)
-        return f"{missing} of the relation is missing from the store, before {at}"
+        return f"{missing} missing from the store, before {at}"
     if capture.mode != "changes":
         return f"{at} is a first build: what it replaced was not seen"
     if capture.key != previous.key:
@@ -135,7 +135,7 @@ def _break_at(previous: Capture, capture: Capture) -> str | None:
 
 
 def _numbers(first: int, last: int) -> str:
-    return f"capture {first}" if first == last else f"captures {first} to {last}"
+    return f"capture {first} is" if first == last else f"captures {first} to {last} are"
 
 
 def _uncaptured_between(trail: Trail, low: int, high: int | None) -> str | None:
