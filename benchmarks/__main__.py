@@ -15,6 +15,7 @@ BENCHMARKS = {
     "overhead": ("dbt build of 200 models and 200 tests", 3),
     "capture": ("Capture of a wide table, 2 % changed", 5),
     "ledger": ("Sealing and verifying", 3),
+    "history": ("History of one record", 7),
 }
 
 

@@ -50,9 +50,11 @@
                 ~ table
                 ~ "_by_place on "
                 ~ relation
-                ~ " using brin (segment, part, seq"
+                ~ " using brin (seq, segment, part"
                 ~ (record if table == "audit_event" else "")
-                ~ ") with (pages_per_range = 64, autosummarize = on);"
+                ~ ") with (pages_per_range = "
+                ~ (64 if table == "audit_event" else 128)
+                ~ ", autosummarize = on);"
             ) %}
         {% endif %}
         {{ return(ddl | join("\n")) }}

@@ -255,8 +255,6 @@ def test_gaps_erasure_and_changes_without_the_audit_are_found(
             "delete from {audit}.audit_event where event_type = 'checkpoint' and part = 'model.shop.lines'"
             f" and batch_id = '{second}'"
         )
-        assert "capture 2 is missing" in refused(
-            "--from-baseline", model="lines", batch=third
-        )
+        assert "capture 2 is missing" in refused("--from-baseline", model="lines", batch=third)
         shop.project.query('drop table "shop".lines')
         assert "not there any more" in refused(model="lines", batch=last)

@@ -1,4 +1,4 @@
-"""Random sequences of builds: whatever happened, as-of gives each earlier state again, or says why it cannot.
+"""Random sequences of builds: as-of gives each earlier state again, and diff what differs, or they say why not.
 
 BATCH_AUDIT_SEQUENCES is the number of sequences per engine (each a model of its own), BATCH_AUDIT_BUILDS how many
 builds each has, BATCH_AUDIT_SEED lets them be others than the usual ones.
@@ -6,6 +6,7 @@ builds each has, BATCH_AUDIT_SEED lets them be others than the usual ones.
 
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from hypothesis import Phase, given, seed, settings
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.as_of import write_as_of
+from batch_audit.history.net_change import read_net_change
 from batch_audit.ledger.canonical import canonical_text
+from batch_audit.ledger.text import record_id
 from batch_audit.warehouses import Warehouse
 from tests.support import build_sequences
 from tests.support.build_sequences import Sequence, sequences
@@ -74,6 +77,14 @@ class Model:
         """Whether the state after a round can be had by undoing what came later."""
         seen = self.seen[number]
         return seen is not None and not any(place > seen for place in self.breaks)
+
+    def can_compare(self, low: int, high: int) -> bool:
+        """Whether the log tells all that happened between the states after two rounds."""
+        first, last = self.seen[low], self.seen[high]
+        if first is None or last is None:
+            return False
+        missed = [place for place in self.unseen if first < place <= low or last < place <= high]
+        return not missed and not any(first < place <= last for place in self.breaks)
 
     def can_go_forward(self, number: int) -> bool:
         """Whether it can be had from a stored baseline."""
@@ -163,6 +174,62 @@ def check(warehouse: Warehouse, model: Model, batches: list[str], forward: bool)
     return wrong
 
 
+def records(table: Table, key: list[str], fold: bool) -> dict[str, dict[str, str]]:
+    """Records by their id: what is not NULL and not ignored, by the name as the engine compares it."""
+    columns, rows = table
+    found = {}
+    for row in rows:
+        named = {name: text for (name, _), text in zip(columns, row, strict=True)}
+        values = {
+            name.encode().lower().decode() if fold else name: text
+            for name, text in named.items()
+            if text is not None and name != build_sequences.IGNORED
+        }
+        found[record_id([named[column] for column in key])] = values
+    return found
+
+
+def check_net_changes(warehouse: Warehouse, model: Model, batches: list[str]) -> list[str]:
+    """What diff gets wrong about a model, between rounds that are next to each other and between far ones."""
+    wrong = []
+    pairs = [(low, high) for high in range(len(batches)) for low in range(high) if high - low in (1, 3, 5)]
+    for low, high in pairs:
+        told = f"{model.name} from round {low} to {high}"
+        possible = model.can_compare(low, high)
+        try:
+            found = read_net_change(warehouse, model.name, batches[low], batches[high], samples=0)
+        except ConfigurationError as error:
+            if possible:
+                wrong.append(f"{told}: refused: {error}")
+            continue
+        old, new = (
+            records(table or ([], []), model.sequence.key, warehouse.values.fold == "ascii")
+            for table in (model.tables[low], model.tables[high])
+        )
+        differing = {
+            record: {
+                name for name in old[record] | new[record] if old[record].get(name) != new[record].get(name)
+            }
+            for record in old.keys() & new.keys()
+        }
+        fields = Counter(name for names in differing.values() for name in names)
+        said = (
+            dict(found.kinds),
+            {name.encode().lower().decode() if warehouse.values.fold == "ascii" else name: n
+             for name, n in found.fields.items()},
+        )  # fmt: skip
+        expected = (
+            {"insert": len(new.keys() - old.keys()), "update": sum(1 for names in differing.values() if names),
+             "delete": len(old.keys() - new.keys())},
+            dict(fields),
+        )  # fmt: skip
+        if not possible:
+            wrong.append(f"{told}: was not refused, though breaks are {model.breaks}")
+        elif said != expected:
+            wrong.append(f"{told}: found {said}, expected {expected}")
+    return wrong
+
+
 @pytest.mark.parametrize("engine", ["duckdb", "postgres"])
 def test_every_earlier_state_comes_back(engine: str, forks: Forks, tmp_path: Path) -> None:
     replay_all(engine, forks, tmp_path, drawn_sequences())
@@ -194,8 +261,11 @@ def replay_all(engine: str, forks: Forks, folder: Path, drawn: list[Sequence]) -
             wrong = [
                 (problem, [build.kind for build in model.sequence.builds])
                 for model in models
-                for forward in (False, True)
-                for problem in check(warehouse, model, batches, forward)
+                for problem in (
+                    *check(warehouse, model, batches, False),
+                    *check(warehouse, model, batches, True),
+                    *check_net_changes(warehouse, model, batches),
+                )
             ]
         finally:
             warehouse.close()

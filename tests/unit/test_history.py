@@ -118,6 +118,8 @@ def test_a_build_that_was_not_captured_is_a_break_where_it_lies_in_between() -> 
     assert "batch dark" in (break_between(missed, one, two) or "") and "no key" in (
         break_between(missed, one, two) or ""
     )
+    respelt = Trail("m", (capture(1), capture(2, key=("ID",))), (), "ascii")
+    assert break_between(respelt, *respelt.captures) is None
     assert break_between(missed, one, one) is None and break_between(missed, two, two) is None
     assert "dark" in (break_between(missed, one, one, to_present=True) or "")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, StoreMissingError
-from batch_audit.warehouses.base import Column, Warehouse
+from batch_audit.warehouses.base import Column, Fold, Warehouse
 
 _SHOWN = 8
 
@@ -47,11 +47,15 @@ class Uncaptured:
 
 @dataclass(frozen=True)
 class Trail:
-    """All captures of a node by number, and the builds that went by without one in the order of their times."""
+    """All captures of a node by number, and the builds that went by without one in the order of their times.
+
+    `fold` says how the engine compares names of columns.
+    """
 
     node: str
     captures: tuple[Capture, ...]
     uncaptured: tuple[Uncaptured, ...]
+    fold: Fold = "exact"
 
     @property
     def name(self) -> str:
@@ -76,7 +80,7 @@ def read_trail(warehouse: Warehouse, model: str) -> Trail:
 
     Raises StoreMissingError without a store, ConfigurationError for a name of no node or of several.
     """
-    return _trail(find_node(warehouse, model), _node_events(warehouse, model))
+    return _trail(find_node(warehouse, model), _node_events(warehouse, model), warehouse.values.fold)
 
 
 def find_node(warehouse: Warehouse, model: str) -> str:
@@ -115,7 +119,7 @@ def _node_events(warehouse: Warehouse, model: str) -> list[dict[str, Any]]:
     )
 
 
-def _trail(node: str, events: Sequence[Mapping[str, Any]]) -> Trail:
+def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
     captures: list[Capture] = []
     uncaptured: list[Uncaptured] = []
     for event in events:
@@ -125,7 +129,7 @@ def _trail(node: str, events: Sequence[Mapping[str, Any]]) -> Trail:
         elif told.get("kind") == "capture":
             captures.append(_capture(event, told))
     captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
-    return Trail(node, tuple(captures), tuple(uncaptured))
+    return Trail(node, tuple(captures), tuple(uncaptured), fold)
 
 
 def _capture(event: Mapping[str, Any], told: Mapping[str, Any]) -> Capture:

@@ -105,7 +105,7 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     """
     between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
     for previous, capture in zip([low, *between], between, strict=False):
-        reason = _break_at(previous, capture)
+        reason = _break_at(previous, capture, trail.fold)
         if reason:
             return reason
     numbers = [capture.number for capture in trail.captures]
@@ -115,7 +115,7 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     return _uncaptured_between(trail, low.occurred_at, until)
 
 
-def _break_at(previous: Capture, capture: Capture) -> str | None:
+def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
     at = f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
     if capture.number == previous.number:
         return f"two captures have the number {capture.number}"
@@ -124,7 +124,7 @@ def _break_at(previous: Capture, capture: Capture) -> str | None:
         return f"{missing} missing from the store, before {at}"
     if capture.mode != "changes":
         return f"{at} is a first build: what it replaced was not seen"
-    if capture.key != previous.key:
+    if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
         return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
     if capture.rows_before != previous.rows_after:
         return (

@@ -175,19 +175,8 @@ def _payloads(
     warehouse: Warehouse, events: Sequence[Mapping[str, Any]]
 ) -> dict[str, tuple[str | None, str | None]]:
     """By event id. Found by place, by which the rows are laid out: an id would have to be looked for everywhere."""
-    if not events:
-        return {}
-
-    def listed(column: str) -> str:
-        return ", ".join(sorted({warehouse.literal(str(event[column])) for event in events}))
-
-    numbers = ", ".join(sorted({str(int(event["seq"])) for event in events}))
-    rows = warehouse.find(
-        "audit_payload",
-        ("event_id", "old_value", "new_value"),
-        f"batch_month in ({listed('batch_month')}) and segment in ({listed('segment')})"
-        f" and part in ({listed('part')}) and seq in ({numbers}) and event_id in ({listed('event_id')})",
-    )
+    places = [(event["batch_month"], event["segment"], event["part"], event["seq"]) for event in events]
+    rows = warehouse.at_places("audit_payload", ("event_id", "old_value", "new_value"), places)
     return {row["event_id"]: (row["old_value"], row["new_value"]) for row in rows}
 
 

@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 from batch_audit.errors import WarehouseError
 
 Value = str | int | None
+Place = tuple[str, str, str, int]
+"""Where a row of a monthly table lies: its batch_month, segment, part and seq."""
 Fold = Literal["ascii", "exact"]
 
 
@@ -64,6 +66,9 @@ class Warehouse(Protocol):
 
         Takes an index wherever there is one, and reads wide columns of no other rows.
         """
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        """The rows of a table of the audit store at some places, of which there are few; see `find`."""
 
     def execute(self, sql: str) -> None:
         """Run one or several statements. Wrap several in `transaction()`: DuckDB commits each by itself."""

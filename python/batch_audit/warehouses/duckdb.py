@@ -8,6 +8,7 @@ from typing import Any
 from batch_audit.errors import ConfigurationError, WarehouseError
 from batch_audit.warehouses.base import (
     Column,
+    Place,
     Value,
     Values,
     in_columns,
@@ -52,6 +53,24 @@ class DuckDBWarehouse:
         return self.query(
             f"select {', '.join(columns)} from {relation} where rowid in (select rowid from {relation} where {where})"
         )
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        if not places:
+            return []
+        # A list for each column is looked up quickly; it also finds places that mix two of them.
+        months, segments, parts = (
+            ", ".join(sorted({self.literal(str(place[position])) for place in places}))
+            for position in range(3)
+        )
+        numbers = ", ".join(str(number) for number in sorted({place[3] for place in places}))
+        rows = self.find(
+            table,
+            ["batch_month as place_0", "segment as place_1", "part as place_2", "seq as place_3", *columns],
+            f"seq in ({numbers}) and segment in ({segments}) and part in ({parts}) and batch_month in ({months})",
+        )
+        wanted = set(places)
+        found = ((tuple(row.pop(f"place_{position}") for position in range(4)), row) for row in rows)
+        return [row for place, row in found if place in wanted]
 
     def execute(self, sql: str) -> None:
         with _errors(sql):

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
-from batch_audit.warehouses.base import Column, Value, Values, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import Column, Place, Value, Values, quote_identifier, without_surrogates
 from batch_audit.warehouses.postgres_values import PostgresValues
 
 # COPY's text format (PostgreSQL manual, COPY, File Formats).
@@ -53,6 +53,18 @@ class PostgresWarehouse:
             return self.query(f"select {', '.join(columns)} from {self.table(table)} where {where}")
         finally:
             self.execute(f"set enable_seqscan = {self.literal(was)}")
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        # By month, because a partition's index would be asked for the places of all the others, too.
+        for month in sorted({place[0] for place in places}):
+            own = " or ".join(
+                f"(segment = {self.literal(segment)} and part = {self.literal(part)} and seq = {int(seq)})"
+                for in_month, segment, part, seq in places
+                if in_month == month
+            )
+            rows.extend(self.find(table, columns, f"batch_month = {self.literal(month)} and ({own})"))
+        return rows
 
     def execute(self, sql: str) -> None:
         with _errors(sql), self._handle.cursor() as cursor:
