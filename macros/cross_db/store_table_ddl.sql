@@ -41,9 +41,7 @@
             ) %}
         {% endfor %}
         {# They are found by place, in which they are laid out, and by record through a filter (docs/decisions/0009). #}
-        {% set record = (
-            ", record_id text_bloom_ops(n_distinct_per_range = 2000, false_positive_rate = 0.001)"
-        ) %}
+        {% set record = ", (target || '|' || record_id) text_bloom_ops(n_distinct_per_range = 2000, false_positive_rate = 0.001)" %}
         {% if table in ["audit_event", "audit_payload"] %}
             {% do ddl.append(
                 "create index "

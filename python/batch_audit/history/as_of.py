@@ -12,6 +12,8 @@ from batch_audit.history.names import parse_relation
 from batch_audit.history.replay import Replay, check_sql, plan_forward, plan_undo, select_sql
 from batch_audit.warehouses.base import Warehouse, quote_identifier
 
+_REPLACEABLE = ("table", "view", "materialized view")
+
 
 @dataclass(frozen=True)
 class AsOf:
@@ -67,10 +69,7 @@ def write_as_of(
         target = after(warehouse, trail, moment)
         replay = _plan(warehouse, trail, target, from_baseline)
         kind = warehouse.relation_kind(schema, name)
-        if kind is not None and not replace:
-            raise ConfigurationError(
-                f"{written} exists (a {kind}) and stays as it is.\n  Name another relation, or give --replace."
-            )
+        _refuse_existing(written, kind, replace)
         _check(warehouse, replay)
         if kind is not None:
             warehouse.execute(f"drop {kind} {written}")
@@ -86,6 +85,13 @@ def _plan(warehouse: Warehouse, trail: Trail, target: Capture, from_baseline: bo
         return plan_forward(trail, target, warehouse.values, warehouse.literal)
     present = warehouse.columns(*parse_relation(trail.newest.relation))
     return plan_undo(trail, target, present, warehouse.values, warehouse.literal)
+
+
+def _refuse_existing(written: str, kind: str | None, replace: bool) -> None:
+    if kind is None or (replace and kind in _REPLACEABLE):
+        return
+    remedy = "Name another relation" + (", or give --replace." if kind in _REPLACEABLE else ".")
+    raise ConfigurationError(f"{written} exists (a {kind}) and stays as it is.\n  {remedy}")
 
 
 def _refuse_own(warehouse: Warehouse, trail: Trail, schema: str, name: str) -> None:

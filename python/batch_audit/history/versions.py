@@ -107,8 +107,7 @@ def read_history(
     events = warehouse.find(
         "audit_event",
         _EVENT,
-        f"event_type = 'record_write' and target = {warehouse.literal(trail.node)}"
-        f" and record_id = {warehouse.literal(record)}",
+        f"event_type = 'record_write' and {warehouse.of_record(trail.node, record)}",
     )
     payloads = _payloads(warehouse, events)
     commits = _commits(warehouse, events)

@@ -67,6 +67,9 @@ class Warehouse(Protocol):
         Takes an index wherever there is one, and reads wide columns of no other rows.
         """
 
+    def of_record(self, target: str, record_id: str) -> str:
+        """A condition on audit_event for the changes of one record of a node, as this engine finds them best."""
+
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         """The rows of a table of the audit store at some places, of which there are few; see `find`."""
 

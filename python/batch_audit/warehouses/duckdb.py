@@ -54,6 +54,9 @@ class DuckDBWarehouse:
             f"select {', '.join(columns)} from {relation} where rowid in (select rowid from {relation} where {where})"
         )
 
+    def of_record(self, target: str, record_id: str) -> str:
+        return f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
+
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         if not places:
             return []

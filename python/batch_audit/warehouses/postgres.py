@@ -46,25 +46,36 @@ class PostgresWarehouse:
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
 
     def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        return self._by_index(f"select {', '.join(columns)} from {self.table(table)} where {where}")
+
+    def _by_index(self, sql: str) -> list[dict[str, Any]]:
         # The planner takes a BRIN bloom index for one by order and expects most of the table from it.
         was = self.query("select current_setting('enable_seqscan') as setting")[0]["setting"]
         self.execute("set enable_seqscan = off")
         try:
-            return self.query(f"select {', '.join(columns)} from {self.table(table)} where {where}")
+            return self.query(sql)
         finally:
             self.execute(f"set enable_seqscan = {self.literal(was)}")
 
+    def of_record(self, target: str, record_id: str) -> str:
+        # The expression of the index; the rest tells nodes apart whose names end in a bar.
+        both = self.literal(f"{target}|{record_id}")
+        exact = f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
+        return f"target || '|' || record_id = {both} and {exact}"
+
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        # By month, because a partition's index would be asked for the places of all the others, too.
-        for month in sorted({place[0] for place in places}):
-            own = " or ".join(
-                f"(segment = {self.literal(segment)} and part = {self.literal(part)} and seq = {int(seq)})"
-                for in_month, segment, part, seq in places
-                if in_month == month
-            )
-            rows.extend(self.find(table, columns, f"batch_month = {self.literal(month)} and ({own})"))
-        return rows
+        if not places:
+            return []
+        wanted = ", ".join(
+            f"({self.literal(month)}, {self.literal(segment)}, {self.literal(part)}, cast({int(seq)} as bigint))"
+            for month, segment, part, seq in places
+        )
+        # One look into the index for each place (`offset 0` keeps it so); each row would be held against a list.
+        return self._by_index(
+            f"select p.* from (values {wanted}) as k(month, segment, part, seq) cross join lateral"
+            f" (select {', '.join(columns)} from {self.table(table)} as t where t.batch_month = k.month"
+            " and t.segment = k.segment and t.part = k.part and t.seq = k.seq offset 0) as p"
+        )
 
     def execute(self, sql: str) -> None:
         with _errors(sql), self._handle.cursor() as cursor:
