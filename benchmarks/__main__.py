@@ -16,6 +16,7 @@ BENCHMARKS = {
     "capture": ("Capture of a wide table, 2 % changed", 5),
     "incremental": ("Capture of an incremental run, 10,000 rows of delta", 3),
     "ledger": ("Sealing and verifying", 3),
+    "history": ("History of one record", 7),
 }
 
 

@@ -128,7 +128,7 @@ def _become(request: dict[str, Any]) -> NoReturn:
     """Be the command until its end, which is this process's ordinary end."""
     from dbt.cli.main import cli as dbt
 
-    from batch_audit.cli import cli as batch_audit
+    from batch_audit.__main__ import main as batch_audit
 
     os.chdir(request["folder"])
     os.environ.clear()

@@ -36,6 +36,9 @@ COMMANDS: Mapping[str, _Lazy] = {
         "batch_audit.cli.verify", "Prove that nobody altered the store, or name the first wrong thing."
     ),
     "status": _Lazy("batch_audit.cli.status", "Show batches, unsealed rows and the store's size."),
+    "history": _Lazy("batch_audit.cli.history", "Show every version of a record."),
+    "diff": _Lazy("batch_audit.cli.diff", "Show the net change of a relation between two batches."),
+    "as-of": _Lazy("batch_audit.cli.as_of", "Write a relation as it stood after a batch or at a time."),
     "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
 }
 

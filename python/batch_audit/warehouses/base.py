@@ -2,11 +2,45 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 from batch_audit.errors import WarehouseError
 
 Value = str | int | None
+Place = tuple[str, str, str, int]
+"""Where a row of a monthly table lies: its batch_month, segment, part and seq."""
+Fold = Literal["ascii", "exact"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a relation: its name, and the engine's full name of its type."""
+
+    name: str
+    type: str
+
+
+class Values(Protocol):
+    """SQL that turns values of an engine into canonical text and back (docs/reference/store.md)."""
+
+    fold: Fold
+    """How the engine compares names of columns: without the case of ASCII letters, or exactly."""
+
+    def canonical_text(self, expression: str, type_name: str) -> str:
+        """The canonical text of a value of the type; NULL gives NULL."""
+
+    def from_canonical(self, text: str, type_name: str) -> str:
+        """The value of the type whose canonical text a text expression holds; NULL gives NULL."""
+
+    def not_exact(self, type_name: str) -> str | None:
+        """What a value of the type loses on its way through its canonical text; None when it loses nothing."""
+
+    def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
+        """How to read members of a JSON object (a text expression): what to select, and each member's text of it.
+
+        The first is to be selected as `alias` in a subquery, so that the object is parsed once per row.
+        """
 
 
 class Warehouse(Protocol):
@@ -19,12 +53,25 @@ class Warehouse(Protocol):
     engine: str
     database: str
     audit_schema: str
+    values: Values
 
     def table(self, name: str) -> str:
         """The quoted, qualified name of a table of the audit store."""
 
     def query(self, sql: str) -> list[dict[str, Any]]:
         """All rows of a query, by column name."""
+
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        """Few rows of a large table of the audit store, by a condition on narrow columns of it.
+
+        Takes an index wherever there is one, and reads wide columns of no other rows.
+        """
+
+    def of_record(self, target: str, record_id: str) -> str:
+        """A condition on audit_event for the changes of one record of a node, as this engine finds them best."""
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        """The rows of a table of the audit store at some places, of which there are few; see `find`."""
 
     def execute(self, sql: str) -> None:
         """Run one or several statements. Wrap several in `transaction()`: DuckDB commits each by itself."""
@@ -57,6 +104,15 @@ class Warehouse(Protocol):
         A server goes on with a statement whose client was killed. Gives the segments that are still being written
         after `patience` seconds, each with who does it. For use inside a transaction, before `seal_lock`.
         """
+
+    def columns(self, schema: str, name: str) -> list[Column]:
+        """The columns of a relation in their order; empty when there is no such relation."""
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        """`table`, `view` or what else the schema holds under this name (as DROP calls it); None for nothing."""
+
+    def keep_still(self, schema: str, name: str) -> None:
+        """Until the transaction ends, nobody exchanges or drops this relation, which must be there."""
 
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""

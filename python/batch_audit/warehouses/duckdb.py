@@ -6,13 +6,23 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
-from batch_audit.warehouses.base import Value, in_columns, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import (
+    Column,
+    Place,
+    Value,
+    Values,
+    in_columns,
+    quote_identifier,
+    without_surrogates,
+)
+from batch_audit.warehouses.duckdb_values import DuckDBValues
 
 
 class DuckDBWarehouse:
     """A warehouse over the handle of dbt's DuckDB adapter."""
 
     engine = "duckdb"
+    values: Values = DuckDBValues()
 
     def __init__(
         self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
@@ -36,6 +46,34 @@ class DuckDBWarehouse:
             cursor.execute(sql)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        # A scan with the condition in it would read every column of every row.
+        relation = self.table(table)
+        return self.query(
+            f"select {', '.join(columns)} from {relation} where rowid in (select rowid from {relation} where {where})"
+        )
+
+    def of_record(self, target: str, record_id: str) -> str:
+        return f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        if not places:
+            return []
+        # A list for each column is looked up quickly; it also finds places that mix two of them.
+        months, segments, parts = (
+            ", ".join(sorted({self.literal(str(place[position])) for place in places}))
+            for position in range(3)
+        )
+        numbers = ", ".join(str(number) for number in sorted({place[3] for place in places}))
+        rows = self.find(
+            table,
+            ["batch_month as place_0", "segment as place_1", "part as place_2", "seq as place_3", *columns],
+            f"seq in ({numbers}) and segment in ({segments}) and part in ({parts}) and batch_month in ({months})",
+        )
+        wanted = set(places)
+        found = ((tuple(row.pop(f"place_{position}") for position in range(4)), row) for row in rows)
+        return [row for place, row in found if place in wanted]
 
     def execute(self, sql: str) -> None:
         with _errors(sql):
@@ -98,6 +136,26 @@ class DuckDBWarehouse:
     def wait_for_writers(self, segments: Sequence[str], patience: float = 30.0) -> dict[str, str]:
         """Nobody to wait for: a killed process takes its transaction with it."""
         return {}
+
+    def columns(self, schema: str, name: str) -> list[Column]:
+        # An error would end the transaction, so a missing relation is not described.
+        if self.relation_kind(schema, name) is None:
+            return []
+        relation = ".".join(quote_identifier(part) for part in (self.database, schema, name))
+        rows = self.query(f"select column_name, column_type from (describe {relation})")
+        return [Column(row["column_name"], row["column_type"]) for row in rows]
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        found = self.query(
+            "select table_type from information_schema.tables"
+            f" where lower(table_catalog) = lower({self.literal(self.database)})"
+            f" and lower(table_schema) = lower({self.literal(schema)})"
+            f" and lower(table_name) = lower({self.literal(name)})"
+        )
+        return None if not found else "view" if found[0]["table_type"] == "VIEW" else "table"
+
+    def keep_still(self, schema: str, name: str) -> None:
+        """Nothing to do: a transaction sees one state, and one process writes."""
 
     def store_exists(self) -> bool:
         found = self.query(

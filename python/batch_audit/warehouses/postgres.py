@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
-from batch_audit.warehouses.base import Value, quote_identifier, without_surrogates
+from batch_audit.warehouses.base import Column, Place, Value, Values, quote_identifier, without_surrogates
+from batch_audit.warehouses.postgres_values import PostgresValues
 
 # COPY's text format (PostgreSQL manual, COPY, File Formats).
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -20,6 +21,7 @@ class PostgresWarehouse:
     """A warehouse over the psycopg2 connection of dbt's Postgres adapter."""
 
     engine = "postgres"
+    values: Values = PostgresValues()
 
     def __init__(
         self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
@@ -42,6 +44,38 @@ class PostgresWarehouse:
             cursor.execute(sql)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
+
+    def find(self, table: str, columns: Sequence[str], where: str) -> list[dict[str, Any]]:
+        return self._by_index(f"select {', '.join(columns)} from {self.table(table)} where {where}")
+
+    def _by_index(self, sql: str) -> list[dict[str, Any]]:
+        # The planner takes a BRIN bloom index for one by order and expects most of the table from it.
+        was = self.query("select current_setting('enable_seqscan') as setting")[0]["setting"]
+        self.execute("set enable_seqscan = off")
+        try:
+            return self.query(sql)
+        finally:
+            self.execute(f"set enable_seqscan = {self.literal(was)}")
+
+    def of_record(self, target: str, record_id: str) -> str:
+        # The expression of the index; the rest tells nodes apart whose names end in a bar.
+        both = self.literal(f"{target}|{record_id}")
+        exact = f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
+        return f"target || '|' || record_id = {both} and {exact}"
+
+    def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
+        if not places:
+            return []
+        wanted = ", ".join(
+            f"({self.literal(month)}, {self.literal(segment)}, {self.literal(part)}, cast({int(seq)} as bigint))"
+            for month, segment, part, seq in places
+        )
+        # One look into the index for each place (`offset 0` keeps it so); each row would be held against a list.
+        return self._by_index(
+            f"select p.* from (values {wanted}) as k(month, segment, part, seq) cross join lateral"
+            f" (select {', '.join(columns)} from {self.table(table)} as t where t.batch_month = k.month"
+            " and t.segment = k.segment and t.part = k.part and t.seq = k.seq offset 0) as p"
+        )
 
     def execute(self, sql: str) -> None:
         with _errors(sql), self._handle.cursor() as cursor:
@@ -137,6 +171,29 @@ class PostgresWarehouse:
             f"{row['pid']} (user {row['usename']}, {row['application_name']})" for row in held
         )
         return f"Postgres session {sessions}" if sessions else "a Postgres session that has just ended"
+
+    def columns(self, schema: str, name: str) -> list[Column]:
+        rows = self.query(
+            "select a.attname, format_type(a.atttypid, a.atttypmod) as type from pg_catalog.pg_attribute as a"
+            " join pg_catalog.pg_class as c on c.oid = a.attrelid"
+            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(schema)} and c.relname = {self.literal(name)}"
+            " and a.attnum > 0 and not a.attisdropped order by a.attnum"
+        )
+        return [Column(row["attname"], row["type"]) for row in rows]
+
+    def relation_kind(self, schema: str, name: str) -> str | None:
+        found = self.query(
+            "select case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'"
+            " when 'f' then 'foreign table' when 'i' then 'index' when 'c' then 'type' else 'table' end as kind"
+            " from pg_catalog.pg_class as c join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            f" where n.nspname = {self.literal(schema)} and c.relname = {self.literal(name)}"
+        )
+        return str(found[0]["kind"]) if found else None
+
+    def keep_still(self, schema: str, name: str) -> None:
+        relation = ".".join(quote_identifier(part) for part in (schema, name))
+        self.execute(f"lock table {relation} in access share mode")
 
     def store_exists(self) -> bool:
         found = self.query(

@@ -1,0 +1,150 @@
+"""The captures of one node: what each compared, in the order in which they happened. Reads the store's own tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batch_audit.errors import ConfigurationError, StoreMissingError
+from batch_audit.warehouses.base import Column, Fold, Warehouse
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One capture of a relation. Times are microseconds since 1970-01-01 UTC; `number` is dense from 1.
+
+    `mode` is `changes`, or `first_build` and `baseline` where nothing before it is known. Its records are the
+    record_write events of the same segment and part.
+    """
+
+    number: int
+    mode: str
+    batch_id: str
+    batch_month: str
+    segment: str
+    part: str
+    occurred_at: int
+    relation: str
+    key: tuple[str, ...]
+    ignored: tuple[str, ...]
+    columns: tuple[Column, ...]
+    rows_before: int | None
+    rows_after: int
+
+
+@dataclass(frozen=True)
+class Uncaptured:
+    """A build whose changes were not captured, and why. `occurred_at` is in microseconds UTC."""
+
+    batch_id: str
+    occurred_at: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Trail:
+    """All captures of a node by number, and the builds that went by without one in the order of their times.
+
+    `fold` says how the engine compares names of columns.
+    """
+
+    node: str
+    captures: tuple[Capture, ...]
+    uncaptured: tuple[Uncaptured, ...]
+    fold: Fold = "exact"
+
+    @property
+    def name(self) -> str:
+        """The node's name without its type and project."""
+        return self.node.split(".", 2)[-1]
+
+    @property
+    def newest(self) -> Capture:
+        """The last capture. Raises ConfigurationError, with the known reasons, when there is none."""
+        if self.captures:
+            return self.captures[-1]
+        reasons = sorted({build.reason for build in self.uncaptured})
+        raise ConfigurationError(
+            f"{self.name}: none of its builds was captured, so nothing is known of its records"
+            + (f" ({'; '.join(reasons)})" if reasons else "")
+            + ".\n  Ask for it with meta: {audit_capture: changes} and build it."
+        )
+
+
+def read_trail(warehouse: Warehouse, model: str) -> Trail:
+    """The trail of the node that `model` names: its name, or its unique_id.
+
+    Raises StoreMissingError without a store, ConfigurationError for a name of no node or of several.
+    """
+    return _trail(find_node(warehouse, model), _node_events(warehouse, model), warehouse.values.fold)
+
+
+def find_node(warehouse: Warehouse, model: str) -> str:
+    """The unique_id of the node that `model` names. Raises like `read_trail`."""
+    if not warehouse.store_exists():
+        raise StoreMissingError(
+            f"There is no audit store in {warehouse.database}.{warehouse.audit_schema}, so there is no history.\n"
+            "  Run an audited batch first (`batch-audit run -- dbt build`), or name the right --target or"
+            " --audit-schema."
+        )
+    found = sorted({str(row["target"]) for row in _node_events(warehouse, model)})
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise ConfigurationError(f"{model!r} names several nodes: {', '.join(found)}.\n  Give the unique_id.")
+    known = warehouse.query(
+        f"select distinct target from {warehouse.table('audit_event')} where event_type = 'checkpoint'"
+        " and target = part order by target"
+    )
+    names = [str(row["target"]) for row in known]
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    raise ConfigurationError(
+        f"The audit store knows no node {model!r}. "
+        + (f"Captured are: {listed}." if names else "No relation has been captured yet.")
+        + "\n  Give the name of a model that has run, or its unique_id."
+    )
+
+
+def _node_events(warehouse: Warehouse, model: str) -> list[dict[str, Any]]:
+    ends = warehouse.literal(f".{model}")
+    return warehouse.query(
+        "select segment, part, batch_id, batch_month, event_type, occurred_at, target, metadata"
+        f" from {warehouse.table('audit_event')} where event_type in ('checkpoint', 'not_captured')"
+        f" and record_id is null and (target = {warehouse.literal(model)}"
+        f" or right(target, {len(model) + 1}) = {ends}) order by occurred_at, segment"
+    )
+
+
+def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
+    captures: list[Capture] = []
+    uncaptured: list[Uncaptured] = []
+    for event in events:
+        told = json.loads(event["metadata"] or "{}")
+        if event["event_type"] == "not_captured":
+            uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], told.get("reason") or "?"))
+        elif told.get("kind") == "capture":
+            captures.append(_capture(event, told))
+    captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
+    return Trail(node, tuple(captures), tuple(uncaptured), fold)
+
+
+def _capture(event: Mapping[str, Any], told: Mapping[str, Any]) -> Capture:
+    return Capture(
+        number=int(told["capture_no"]),
+        mode=told["mode"],
+        batch_id=event["batch_id"],
+        batch_month=event["batch_month"],
+        segment=event["segment"],
+        part=event["part"],
+        occurred_at=event["occurred_at"],
+        relation=told["relation"],
+        key=tuple(told["key"]),
+        ignored=tuple(told["ignored"] or ()),
+        columns=tuple(Column(column["name"], column["type"]) for column in told["columns"]),
+        rows_before=told["rows_before"],
+        rows_after=told["rows_after"],
+    )

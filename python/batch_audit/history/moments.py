@@ -1,0 +1,164 @@
+"""Which capture a batch or a time means, and whether the captures after it tell all that happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from batch_audit.errors import ConfigurationError
+from batch_audit.history.captures import Capture, Trail
+from batch_audit.warehouses.base import Fold, Warehouse
+
+
+def utc(microseconds: int) -> str:
+    """`2026-11-24 04:33:41 UTC`."""
+    return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def at_time(trail: Trail, moment: int, said: str) -> Capture:
+    """The last capture at or before `moment` (microseconds UTC). Raises ConfigurationError before the first one."""
+    earlier = [capture for capture in trail.captures if capture.occurred_at <= moment]
+    if not trail.captures:
+        return trail.newest  # which says why there is none
+    if earlier:
+        return earlier[-1]
+    first = trail.captures[0]
+    raise ConfigurationError(
+        f"{trail.name}: history starts with capture {first.number} at {utc(first.occurred_at)}, and {said} is"
+        " before it.\n  Nothing is known of its records then."
+    )
+
+
+def parse_time(text: str) -> int | None:
+    """Microseconds UTC of an ISO 8601 time (UTC unless it says otherwise; a day is its beginning); None for others."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def after(warehouse: Warehouse, trail: Trail, wanted: str) -> Capture:
+    """The capture that shows the relation after the batch, or at the time, that `wanted` names.
+
+    `wanted` is a batch id, the beginning of one, or an ISO 8601 time. A batch that did not build the relation left it
+    as the last capture before its end shows it. Raises ConfigurationError for what is neither, or names several.
+    """
+    batch = _find_batch(warehouse, wanted)
+    if batch is None:
+        moment = parse_time(wanted)
+        if moment is None:
+            raise ConfigurationError(
+                f"{wanted!r} is neither a batch nor a time: no batch begins so, and it is not ISO 8601 such as"
+                " 2026-11-24T04:33:41Z.\n  `batch-audit status` lists the batches."
+            )
+        return _seen(trail, at_time(trail, moment, wanted), moment, wanted)
+    end = _end_of_batch(warehouse, batch)
+    own = [capture for capture in trail.captures if capture.batch_id == batch]
+    capture = own[-1] if own else at_time(trail, end, f"batch {batch}")
+    return _seen(trail, capture, end, f"batch {batch}")
+
+
+def _seen(trail: Trail, capture: Capture, moment: int, said: str) -> Capture:
+    """The capture, if no build went by uncaptured between it and the moment that it is to show."""
+    reason = _uncaptured_between(trail, capture.occurred_at, moment)
+    if reason:
+        raise ConfigurationError(
+            f"{trail.name}: how it stood after {said} is not known: {reason}.\n"
+            f"  The last state before that is capture {capture.number}, batch {capture.batch_id}."
+        )
+    return capture
+
+
+def _find_batch(warehouse: Warehouse, wanted: str) -> str | None:
+    beginning = warehouse.literal(wanted)
+    rows = warehouse.query(
+        f"select distinct batch_id from {warehouse.table('audit_segment')}"
+        f" where left(batch_id, {len(wanted)}) = {beginning} order by batch_id"
+    )
+    found = [str(row["batch_id"]) for row in rows]
+    if wanted in found:
+        return wanted
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{len(found)} batches begin with {wanted!r}: {', '.join(found[:5])}.\n  Give more of the id."
+        )
+    return found[0] if found else None
+
+
+def _end_of_batch(warehouse: Warehouse, batch: str) -> int:
+    rows = warehouse.query(
+        f"select max(moment) as moment from (select max(occurred_at) as moment from {warehouse.table('audit_event')}"
+        f" where batch_id = {warehouse.literal(batch)} and event_type <> 'record_write' union all"
+        f" select max(opened_at) from {warehouse.table('audit_segment')} where batch_id = {warehouse.literal(batch)})"
+        " as m"
+    )
+    return int(rows[0]["moment"])
+
+
+def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool = False) -> str | None:
+    """Why the changes of the captures after `low` up to `high` do not tell all that happened; None if they do.
+
+    `to_present` also asks for builds after `high`.
+    """
+    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    for previous, capture in zip([low, *between], between, strict=False):
+        reason = _break_at(previous, capture, trail.fold)
+        if reason:
+            return reason
+    numbers = [capture.number for capture in trail.captures]
+    if numbers.count(low.number) > 1:
+        return f"two captures have the number {low.number}"
+    until = None if to_present else high.occurred_at
+    return _uncaptured_between(trail, low.occurred_at, until)
+
+
+def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
+    at = f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
+    if capture.number == previous.number:
+        return f"two captures have the number {capture.number}"
+    if capture.number != previous.number + 1:
+        missing = _numbers(previous.number + 1, capture.number - 1)
+        return f"{missing} missing from the store, before {at}"
+    if capture.mode != "changes":
+        return f"{at} is a first build: what it replaced was not seen"
+    if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
+        return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
+    if capture.rows_before != previous.rows_after:
+        return (
+            f"{at} found {capture.rows_before} rows where the capture before it had left {previous.rows_after}:"
+            " the relation was changed in between without the audit"
+        )
+    return None
+
+
+def _numbers(first: int, last: int) -> str:
+    return f"capture {first} is" if first == last else f"captures {first} to {last} are"
+
+
+def _uncaptured_between(trail: Trail, low: int, high: int | None) -> str | None:
+    missed = [
+        build
+        for build in trail.uncaptured
+        if build.occurred_at > low and (high is None or build.occurred_at <= high)
+    ]
+    if not missed:
+        return None
+    build = missed[0]
+    return f"the build of batch {build.batch_id} ({utc(build.occurred_at)}) was not captured: {build.reason}"
+
+
+def spellings(captures: Sequence[Capture], fold: Fold, name: str) -> list[str]:
+    """How captures write a column whose name the engine compares as `fold` says (`exact` or `ascii`)."""
+    wanted = folded(fold, name)
+    found = dict.fromkeys(
+        [name, *(c.name for k in captures for c in k.columns if folded(fold, c.name) == wanted)]
+    )
+    return list(found)
+
+
+def folded(fold: Fold, name: str) -> str:
+    """The name as the engine compares it: `ascii` ignores the case of ASCII letters, `exact` ignores nothing."""
+    return name.encode().lower().decode() if fold == "ascii" else name

@@ -1,0 +1,191 @@
+"""Every version of one record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from batch_audit.history.captures import Capture, Trail, read_trail
+from batch_audit.history.moments import utc
+from batch_audit.history.names import parse_key
+from batch_audit.warehouses.base import Warehouse
+
+Text = Mapping[str, str | None]
+_EVENT = (
+    "segment", "part", "seq", "event_id", "batch_id", "batch_month", "invocation_id", "occurred_at", "actor",
+    "change_type", "changed_fields",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Version:
+    """One change of a record. `fields` are those that it changed, as (name, before, after) canonical texts.
+
+    `change_type` is that of the event, or `baseline`: the record was there when its history began. `occurred_at` is in
+    microseconds UTC. The values of an `erased` version are gone.
+    """
+
+    capture_no: int
+    batch_id: str
+    invocation_id: str
+    occurred_at: int
+    actor: str | None
+    git_commit: str | None
+    change_type: str
+    fields: tuple[tuple[str, str | None, str | None], ...]
+    before: Text | None
+    after: Text | None
+    erased: bool
+    event_id: str
+
+
+@dataclass(frozen=True)
+class RecordHistory:
+    """The versions of a record in the order of the captures."""
+
+    trail: Trail
+    record_id: str
+    versions: tuple[Version, ...]
+
+    @property
+    def start(self) -> str:
+        """Where the history of the relation starts, as a sentence."""
+        starts = [capture for capture in self.trail.captures if capture.mode != "changes"]
+        first = starts[-1] if starts else self.trail.captures[0]
+        place = f"capture {first.number} ({utc(first.occurred_at)}, {first.mode})"
+        told = f"History of {self.trail.name} starts with {place}"
+        if first.mode == "first_build":
+            return f"{told}: a record that has not changed since has no version, and its values before are not known."
+        if first.mode == "baseline":
+            return f"{told}: every record of that time has a version."
+        return f"{told}: what was before is not in the store any more."
+
+    @property
+    def unseen(self) -> list[str]:
+        """Builds whose changes were not captured, as sentences."""
+        return [
+            f"Batch {build.batch_id} ({utc(build.occurred_at)}) built it and was not captured: {build.reason}."
+            for build in self.trail.uncaptured
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The history for machines: times as ISO-like UTC texts, values as canonical texts."""
+        return {
+            "node": self.trail.node,
+            "record_id": self.record_id,
+            "key": list(self.trail.newest.key),
+            "history": self.start,
+            "not_captured": self.unseen,
+            "versions": [
+                {
+                    "capture_no": version.capture_no,
+                    "batch_id": version.batch_id,
+                    "invocation_id": version.invocation_id,
+                    "changed_at": utc(version.occurred_at),
+                    "actor": version.actor,
+                    "git_commit": version.git_commit,
+                    "change_type": version.change_type,
+                    "changed_fields": [name for name, _, _ in version.fields],
+                    "before": version.before,
+                    "after": version.after,
+                    "values_erased": version.erased,
+                    "event_id": version.event_id,
+                }
+                for version in self.versions
+            ],
+        }
+
+
+def read_history(
+    warehouse: Warehouse, model: str, key: str | None, named: Sequence[str] = ()
+) -> RecordHistory:
+    """The history of the record with a key (see `parse_key`). Raises ConfigurationError for models without captures."""
+    trail = read_trail(warehouse, model)
+    record = parse_key(trail.newest.key, key, named)
+    events = warehouse.find(
+        "audit_event",
+        _EVENT,
+        f"event_type = 'record_write' and {warehouse.of_record(trail.node, record)}",
+    )
+    payloads = _payloads(warehouse, events)
+    commits = _commits(warehouse, events)
+    captures = {(capture.segment, capture.part): capture for capture in trail.captures}
+    return RecordHistory(trail, record, arrange(events, payloads, captures, commits))
+
+
+def arrange(
+    events: Sequence[Mapping[str, Any]],
+    payloads: Mapping[str, tuple[str | None, str | None]],
+    captures: Mapping[tuple[str, str], Capture],
+    commits: Mapping[str, str | None],
+) -> tuple[Version, ...]:
+    """Versions in the order of their captures.
+
+    `payloads` has (old_value, new_value) by event id, `captures` are known by (segment, part), `commits` by invocation.
+    A change whose capture is missing comes first, with the number 0.
+    """
+    versions = []
+    for event in events:
+        capture = captures.get((event["segment"], event["part"]))
+        old, new = payloads.get(event["event_id"], (None, None))
+        before, after = _values(old), _values(new)
+        fields = _changed(event["changed_fields"], before, after, capture.ignored if capture else ())
+        versions.append(
+            Version(
+                capture.number if capture else 0,
+                event["batch_id"],
+                event["invocation_id"],
+                event["occurred_at"],
+                event["actor"],
+                commits.get(event["invocation_id"]),
+                "baseline" if capture and capture.mode == "baseline" else event["change_type"],
+                fields,
+                before,
+                after,
+                event["event_id"] not in payloads,
+                event["event_id"],
+            )
+        )
+    return tuple(sorted(versions, key=lambda version: (version.capture_no, version.occurred_at)))
+
+
+def _values(text: str | None) -> Text | None:
+    return None if text is None else dict(json.loads(text))
+
+
+def _changed(
+    listed: str | None, before: Text | None, after: Text | None, ignored: Sequence[str]
+) -> tuple[tuple[str, str | None, str | None], ...]:
+    """An update's changed fields; of an insert or a delete all that have a value and count."""
+    old, new = before or {}, after or {}
+    if listed is not None:
+        return tuple((name, old.get(name), new.get(name)) for name in json.loads(listed))
+    values = {**old, **new}
+    return tuple(
+        (name, old.get(name), new.get(name))
+        for name, value in values.items()
+        if value is not None and name not in ignored
+    )
+
+
+def _payloads(
+    warehouse: Warehouse, events: Sequence[Mapping[str, Any]]
+) -> dict[str, tuple[str | None, str | None]]:
+    """By event id. Found by place, by which the rows are laid out: an id would have to be looked for everywhere."""
+    places = [(event["batch_month"], event["segment"], event["part"], event["seq"]) for event in events]
+    rows = warehouse.at_places("audit_payload", ("event_id", "old_value", "new_value"), places)
+    return {row["event_id"]: (row["old_value"], row["new_value"]) for row in rows}
+
+
+def _commits(warehouse: Warehouse, events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """The commit of the code that each invocation ran, where it is known."""
+    batches = ", ".join(sorted({warehouse.literal(event["batch_id"]) for event in events}))
+    if not batches:
+        return {}
+    rows = warehouse.query(
+        f"select invocation_id, metadata from {warehouse.table('audit_event')}"
+        f" where batch_id in ({batches}) and event_type = 'batch_start' order by occurred_at"
+    )
+    return {row["invocation_id"]: json.loads(row["metadata"] or "{}").get("git_commit") for row in rows}
