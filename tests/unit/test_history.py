@@ -102,6 +102,8 @@ def test_a_time_means_the_last_capture_until_then() -> None:
         ((capture(2, mode="first_build"),), "first build"),
         ((capture(2, mode="baseline"),), "first build"),
         ((capture(2, key=("id", "note")),), "has the key id, note instead of id"),
+        ((capture(2, not_stored=7),), "all but 7 of its changes"),
+        ((capture(2, found_edited=True),), "somebody had changed the relation"),
         ((capture(2, rows_before=4),), "4 rows where the capture before it had left 5"),
     ],
 )

@@ -18,7 +18,8 @@ class Capture:
     """One capture of a relation. Times are microseconds since 1970-01-01 UTC; `number` is dense from 1.
 
     `mode` is `changes`, or `first_build` and `baseline` where nothing before it is known. Its records are the
-    record_write events of the same segment and part.
+    record_write events of the same segment and part; `not_stored` of them were only counted. `found_edited` tells that
+    somebody had changed the relation since the capture before.
     """
 
     number: int
@@ -34,6 +35,8 @@ class Capture:
     columns: tuple[Column, ...]
     rows_before: int | None
     rows_after: int
+    not_stored: int = 0
+    found_edited: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ def _node_events(warehouse: Warehouse, model: str) -> list[dict[str, Any]]:
     ends = warehouse.literal(f".{model}")
     return warehouse.query(
         "select segment, part, batch_id, batch_month, event_type, occurred_at, target, metadata"
-        f" from {warehouse.table('audit_event')} where event_type in ('checkpoint', 'not_captured')"
+        f" from {warehouse.table('audit_event')}"
+        " where event_type in ('checkpoint', 'not_captured', 'out_of_band_change')"
         f" and record_id is null and (target = {warehouse.literal(model)}"
         f" or right(target, {len(model) + 1}) = {ends}) order by occurred_at, segment"
     )
@@ -122,17 +126,20 @@ def _node_events(warehouse: Warehouse, model: str) -> list[dict[str, Any]]:
 def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
     captures: list[Capture] = []
     uncaptured: list[Uncaptured] = []
+    edited = {
+        (event["segment"], event["part"]) for event in events if event["event_type"] == "out_of_band_change"
+    }
     for event in events:
         told = json.loads(event["metadata"] or "{}")
         if event["event_type"] == "not_captured":
             uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], told.get("reason") or "?"))
         elif told.get("kind") == "capture":
-            captures.append(_capture(event, told))
+            captures.append(_capture(event, told, (event["segment"], event["part"]) in edited))
     captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
     return Trail(node, tuple(captures), tuple(uncaptured), fold)
 
 
-def _capture(event: Mapping[str, Any], told: Mapping[str, Any]) -> Capture:
+def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bool) -> Capture:
     return Capture(
         number=int(told["capture_no"]),
         mode=told["mode"],
@@ -147,4 +154,6 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any]) -> Capture:
         columns=tuple(Column(column["name"], column["type"]) for column in told["columns"]),
         rows_before=told["rows_before"],
         rows_after=told["rows_after"],
+        not_stored=int(told.get("not_stored") or 0),
+        found_edited=found_edited,
     )

@@ -126,6 +126,10 @@ def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
         return f"{at} is a first build: what it replaced was not seen"
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
         return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
+    if capture.not_stored:
+        return f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out"
+    if capture.found_edited:
+        return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
     if capture.rows_before != previous.rows_after:
         return (
             f"{at} found {capture.rows_before} rows where the capture before it had left {previous.rows_after}:"

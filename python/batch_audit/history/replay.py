@@ -61,7 +61,9 @@ def plan_undo(
     """
     newest = trail.newest
     reason = break_between(trail, target, newest, to_present=True)
-    if not present:
+    if trail.node.startswith("snapshot."):
+        reason = "a snapshot's table holds all versions of its records, and its validity columns tell which was when"
+    elif not present:
         reason = reason or f"the relation {newest.relation} is not there any more"
     elif not reason and _differ(values, present, newest.columns):
         reason = f"the relation {newest.relation} no longer has the columns that capture {newest.number} saw"
@@ -87,7 +89,8 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
             " first build."
         )
     start = baselines[-1]
-    reason = break_between(trail, start, target)
+    left_out = f"it stored all but {start.not_stored} of its records" if start.not_stored else None
+    reason = left_out or break_between(trail, start, target)
     if reason:
         raise ConfigurationError(
             f"{trail.name}: cannot go from the baseline (capture {start.number}, {utc(start.occurred_at)}) to capture"
