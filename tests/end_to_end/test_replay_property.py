@@ -28,7 +28,7 @@ from tests.support.trail import database
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
-MODELS = int(os.environ.get("BATCH_AUDIT_SEQUENCES", "12"))
+MODELS = int(os.environ.get("BATCH_AUDIT_SEQUENCES", "10"))
 BUILDS = int(os.environ.get("BATCH_AUDIT_BUILDS", "6"))
 SEED = int(os.environ.get("BATCH_AUDIT_SEED", "1"))
 

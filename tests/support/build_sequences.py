@@ -149,7 +149,7 @@ def sequences(draw: st.DrawFn, length: int) -> Sequence:
     """A sequence of `length` builds, most of which change something."""
     columns = draw(st.lists(_columns(), min_size=1, max_size=4, unique_by=lambda c: c.name.lower()))
     state = State((*columns, Column(IGNORED, "integer", "integer")), {})
-    for number in draw(st.sets(st.integers(1, 9), max_size=6)):
+    for number in draw(st.sets(st.integers(1, 6), min_size=3)):
         state.rows[number] = {column.name: draw(_values(column)) for column in state.columns}
     builds: list[Build] = []
     for number in range(length):
@@ -178,11 +178,11 @@ def _values(column: Column) -> st.SearchStrategy[str]:
 @st.composite
 def _changed(draw: st.DrawFn, state: State) -> State:
     """The state after a few changes of rows and perhaps one of the columns."""
-    if draw(st.integers(0, 3)) == 0:
+    if draw(st.integers(0, 2)) == 0:
         state = draw(_other_columns(state))
     rows = {number: dict(row) for number, row in state.rows.items()}
-    for _ in range(draw(st.integers(0, 4))):
-        number = draw(st.integers(1, 9))
+    for _ in range(draw(st.integers(0, 5))):
+        number = draw(st.integers(1, 6))
         change = draw(st.sampled_from(["update", "update", "delete", "note"]))
         if number not in rows:
             rows[number] = {column.name: draw(_values(column)) for column in state.columns}
@@ -190,7 +190,8 @@ def _changed(draw: st.DrawFn, state: State) -> State:
             del rows[number]
         else:
             column = state.columns[-1] if change == "note" else draw(st.sampled_from(state.columns))
-            rows[number][column.name] = draw(_values(column))
+            now = rows[number][column.name]
+            rows[number][column.name] = draw(_values(column).filter(lambda value, now=now: value != now))
     return replace(state, rows=rows)
 
 
