@@ -9,6 +9,8 @@
 {% macro capture_changes(key=none, ignore=none, hooked=true) %}
     {% if not execute or not batch_audit.is_audited() %} {{ return("") }}{% endif %}
     {% if hooked and batch_audit._is_recorded() %} {{ return("") }}{% endif %}
+    {% set by_dispatch = batch_audit.captured_without_hook(model) %}
+    {% if hooked and by_dispatch and batch_audit.asks_for_capture(model) %} {{ return("") }}{% endif %}
     {# keep_touched_rows left it; dbt gives a result once. #}
     {% set kept = (load_result(batch_audit.capture_part()) or {}).get("response") %}
     {% set problem = batch_audit._capture_problem(hooked, kept is not none) %}
@@ -41,9 +43,16 @@
 
 {# What makes a capture of this model impossible whatever its rows are; none when nothing does. #}
 {% macro _capture_problem(hooked, kept) %}
-    {% set by_hook = hooked and batch_audit.captured_without_hook(model) %}
-    {% set problem = batch_audit.no_capture_reason(model, by_hook) %}
+    {% set problem = batch_audit.no_capture_reason(model) %}
     {% if problem %} {{ return(problem) }} {% endif %}
+    {% if hooked and batch_audit.captured_without_hook(model) %}
+        {{
+            return(
+                "seeds, snapshots and microbatch models are captured when their meta asks for it (audit_capture: changes)"
+                ~ " and not by a hook"
+            )
+        }}
+    {% endif %}
     {% if model.config.materialized != "table" and not kept and load_cached_relation(this) is not none %}
         {# It changed in place, unless dbt has put the former table, or view, aside. #}
         {% set aside = make_backup_relation(this.incorporate(type="table"), "table") %}

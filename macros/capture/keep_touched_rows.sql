@@ -3,17 +3,19 @@
   batch_audit_before, and the keys of the records that come in (from `source`, none for a relation that is filled anew) in
   batch_audit_keys. More rows than the statement touches are no harm, one that is missing is: so conditions that only
   narrow a statement (incremental_predicates) are left out, and a record that comes in is kept even where the statement
-  finds rows by something else than its key. In Postgres other writers wait until the transaction ends.
+  finds rows by something else than its key. A model with a capture_changes line of its own is kept whole: the key that its
+  line may give is not known here. In Postgres other writers wait until the transaction ends.
 #}
 {% macro keep_touched_rows(source, target) %}
-    {% if not batch_audit.is_audited() or not batch_audit.asks_for_capture(model) %}
+    {% set by_line = "capture_changes" in model.config.get("post-hook") | string %}
+    {% if not batch_audit.is_audited() or not (by_line or batch_audit.asks_for_capture(model)) %}
         {{ return("") }}
     {% endif %}
-    {% set touched = batch_audit.touched_condition(source) %}
+    {% set touched = batch_audit.touched_condition(source) if not by_line else none %}
     {% set sql = batch_audit.lock_sql(none, relation=target) ~ "drop table if exists batch_audit_before;\n" %}
     {% set key = batch_audit.record_key(model)["columns"] if touched else [] %}
     {% if key %}
-        {% set types, came, stored = {}, {}, [] %}
+        {% set types, came = {}, {} %}
         {% for column in batch_audit.relation_columns(target) %}
             {% do types.update({batch_audit.fold_name(column["name"]): column}) %}
         {% endfor %}

@@ -3,9 +3,7 @@
   that changes the model: the last moment at which the rows that will be changed can be kept. dbt's own answer is returned.
 #}
 {% macro default__process_schema_changes(on_schema_change, source_relation, target_relation) %}
-    {% if execute and (model.config.get("meta") or {}).get("audit_capture") %}
-        {% do batch_audit.keep_touched_rows(source_relation, target_relation) %}
-    {% endif %}
+    {% do batch_audit.keep_touched_rows(source_relation, target_relation) %}
     {{
         return(
             batch_audit.adapters_own("process_schema_changes")(

@@ -3,8 +3,6 @@
   returned.
 #}
 {% macro default__snapshot_merge_sql(target, source, insert_cols) %}
-    {% if execute and (model.config.get("meta") or {}).get("audit_capture") %}
-        {% do batch_audit.keep_touched_rows(source, target) %}
-    {% endif %}
+    {% do batch_audit.keep_touched_rows(source, target) %}
     {{ return(batch_audit.adapters_own("snapshot_merge_sql")(target, source, insert_cols)) }}
 {% endmacro %}

@@ -30,6 +30,11 @@ FILES = {
     "models/failing.sql": INCREMENTAL.format("ignore", META)
     + f"{SECOND} select 1 as id, 'y' as a, cast('x' || 1 as integer) as b {{% else %}} select 1 as id, 'x' as a, 0 as b"
     " {% endif %}",
+    "models/by_line.sql": "{{ config(materialized='incremental', unique_key='a',"
+    " post_hook='{{ batch_audit.capture_changes(key=\"id\") }}') }}"
+    + f"{SECOND} select 1 as id, 'x' as a union all select 3, 'z' {{% else %}} select 2 as id, 'x' as a {{% endif %}}",
+    "seeds/by_line_too.csv": "id,a\n1,x\n",
+    "seeds/by_line_too.yml": "seeds: [{name: by_line_too, config: {post_hook: '{{ batch_audit.capture_changes() }}'}}]",
     "models/was_a_view.sql": "{{ config(materialized=var('kind', 'view'), "
     + META
     + ") }} select 1 as id, 'a' as a",
@@ -55,7 +60,7 @@ def trail(
         )  # fmt: skip
         project.query("create schema raw")
         project.query("create table raw.feed as select 1 as id, 'x' as a")
-        forks.dbt(project, "run")
+        forks.dbt(project, "build")
         project.query("insert into raw.feed values (2, 'y')")
         forks.dbt(project, "run", "--vars", "{kind: incremental}", expect=1)
         yield Trail(project)
@@ -97,6 +102,16 @@ def test_a_build_that_fails_records_no_change(trail: Trail, name: str) -> None:
     assert trail.outcome(name)[0] == "error"
     assert trail.changes(name) == {}
     assert trail.capture(name)["capture_no"] == 1
+
+
+def test_a_line_in_the_model_captures_by_its_own_key(trail: Trail) -> None:
+    assert trail.changes("by_line") == {
+        "1": Change("insert", None, None, {"a": "x", "id": "1"}),
+        "2": Change("delete", None, {"a": "x", "id": "2"}, None),
+        "3": Change("insert", None, None, {"a": "z", "id": "3"}),
+    }
+    (refused,) = trail.events(event_type="not_captured", target="seed.shop.by_line_too")
+    assert "meta asks for it" in refused["metadata"]["reason"]
 
 
 def test_a_former_view_begins_its_history_as_an_incremental_model(trail: Trail) -> None:
