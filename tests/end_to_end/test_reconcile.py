@@ -40,6 +40,7 @@ EDITS = {
     "edited_where_logged": "update {} set amount = 7.25 where id = 1",
     "edited_where_silent": "update {} set amount = 7.25 where id = 2",
     "edited_where_ignored": "update {} set seen = 'forged'",
+    "empty": "insert into {} values (1, 'forged', 1, 'x')",
     "retyped": "alter table {} add column extra integer",
     "dropped": "drop table {}",
     "planted": "update {} set note = 'forged' where id = 1",
@@ -54,10 +55,11 @@ FILES = {
     "models/unprinted.sql": TABLE,
     "models/looked_at.sql": TABLE.replace("'table'", "'view'"),
     "models/pairs.sql": PAIRS,
+    "models/empty.sql": TABLE + " where false",
     **{
         f"models/{name}.sql": WHOLE if name.startswith("whole_") else TABLE
         for name in EDITS
-        if name not in ("planted", "pairs")
+        if name not in ("planted", "pairs", "empty")
     },
     "seeds/kept_seed.csv": "id,note\n1,one\n2,two\n",
     "seeds/planted.csv": "id,note\n1,one\n2,two\n",
@@ -204,6 +206,7 @@ def test_the_fingerprint_of_python_is_that_of_the_capture_whatever_the_types(sho
             "whole_swapped",
             [("2", "edited", {"note": ("two", "three")}), ("3", "edited", {"note": ("three", "two")})],
         ),
+        ("empty", [("1", "added", {"id": (None, "1"), "note": (None, "forged"), "amount": (None, "1")})]),
         ("edited_where_logged", [("1", "edited", {"amount": ("1.5", "7.25")})]),
         ("grown_edited", [("5", "edited", {"note": ("fi|ve", "forged")})]),
         ("pairs", [("5|fi~1ve", "edited", {"amount": ("5", "0")})]),

@@ -90,7 +90,8 @@ def _records(records: EditedRecords) -> list[str]:
     if records.erased:
         known += f" ({records.erased:,} more have been erased)"
     if not lines:
-        known += ", and these are as it left them: it does not know the others"
+        silent = records.known < records.rows
+        known += ", and none of these reads differently" + (": it does not know the others" if silent else "")
     return [*lines, f"{known}."]
 
 

@@ -52,15 +52,22 @@ def read_edited_records(
 ) -> EditedRecords:
     """Hold the relation, which has the columns `present`, against what the log says; shows at most `limit` records."""
     replay = Replay(trail, trail.newest, unbroken(trail), tuple(present), warehouse.values, warehouse.literal)
-    sql = _Sql(warehouse, replay)
+    tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
+    logged = changes_sql(replay.replayed, trail.node, *tables, warehouse.literal)
+    row = warehouse.query(
+        f"{logged} select count(case when not erased then 1 end) as known, count(case when erased then 1 end) as erased"
+        f" from ({edges_sql('desc')}) as l where change_type <> 'delete'"
+    )[0]
+    known, erased = int(row["known"]), int(row["erased"])
+    # What it knows was there, so as many as were left are all that were.
+    sql = _Sql(replay, logged, complete=known + erased == trail.newest.rows_after)
     kinds = {str(row["kind"]): int(row["n"]) for row in warehouse.query(sql.counts())}
-    known = warehouse.query(sql.known())[0]
     rows = warehouse.query(sql.samples(limit)) if kinds and limit else []
     return EditedRecords(
         {kind: kinds.get(kind, 0) for kind in KINDS},
         [sql.sample(row) for row in rows],
-        int(known["known"]),
-        int(known["erased"]),
+        known,
+        erased,
         trail.newest.rows_after,
     )
 
@@ -68,20 +75,13 @@ def read_edited_records(
 class _Sql:
     """The queries: the last change of each record, beside the relation as it is."""
 
-    def __init__(self, warehouse: Warehouse, replay: Replay):
+    def __init__(self, replay: Replay, logged: str, *, complete: bool):
         self._replay = replay
         self._present = replay.present or ()
         self._columns = compared_now(replay, self._present)
-        tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
-        self._start = changes_sql(replay.replayed, replay.trail.node, *tables, replay.literal)
-        self._lasts = edges_sql("desc")
-
-    def known(self) -> str:
-        """One row: of how many records the log has the values, and of how many these were erased."""
-        return (
-            f"{self._start} select count(case when not erased then 1 end) as known, count(case when erased then 1 end)"
-            f" as erased from ({self._lasts}) as l where change_type <> 'delete'"
-        )
+        self._logged = logged
+        # No capture leaves a record without a key; another one is new only if the log knows all that there were.
+        self._unknown = "'added'" if complete else "null"
 
     def counts(self) -> str:
         """How many records there are of each kind."""
@@ -103,16 +103,13 @@ class _Sql:
         key = record_id_sql(replay.values, replay.trail.newest.key, self._present, "t")
         read = "".join(f", {value} as f_{place}" for place, value in enumerate(values))
         nothing = "".join(f", cast(null as text) as f_{place}" for place in range(len(values)))
-        start = replay.replayed[0]
-        # A baseline stored every record, so what the log has not is new. No record is without a key.
-        unknown = "'added'" if start.mode == "baseline" and not start.not_stored else "null"
         return (
-            f"{self._start}, lasts as (select record_id as id, change_type, erased, new_value, {fields} as"
-            f" batch_audit_fields from ({self._lasts}) as l), present as (select t.*, {key} as batch_audit_id, 1 as"
-            f" batch_audit_there from {relation} as t),"
+            f"{self._logged}, lasts as (select record_id as id, change_type, erased, new_value, {fields} as"
+            f" batch_audit_fields from ({edges_sql('desc')}) as l), present as (select t.*, {key} as batch_audit_id,"
+            f" 1 as batch_audit_there from {relation} as t),"
             " judged as (select coalesce(l.id, t.batch_audit_id) as record_id,"
             " case when t.batch_audit_there is null then case when l.change_type <> 'delete' then 'missing' end"
-            f" when t.batch_audit_id is null then 'added' when l.id is null then {unknown}"
+            f" when t.batch_audit_id is null then 'added' when l.id is null then {self._unknown}"
             " when l.change_type = 'delete' then 'there_again'"
             f" when not l.erased and ({unequal}) then 'edited' end as kind, l.new_value{read}"
             " from lasts as l full outer join present as t on l.id = t.batch_audit_id),"
