@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Capture, Trail, Uncaptured
-from batch_audit.history.moments import at_time, break_between, folded, parse_time, spellings
+from batch_audit.history.moments import at_time, break_between, folded, parse_time, spellings, unbroken
 from batch_audit.history.names import parse_key, parse_relation
 from batch_audit.history.net_change import compared_columns, sample
 from batch_audit.history.versions import arrange
@@ -177,3 +177,29 @@ def test_a_sample_has_the_fields_that_differ() -> None:
         "change_type": "update",
         "fields": {"b": {"before": "x", "after": None}},
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"mode": "first_build"}, [3, 4]),
+        ({"mode": "baseline"}, [3, 4]),
+        ({"not_stored": 1}, [3, 4]),
+        ({"found_edited": True}, [3, 4]),
+        ({"key": ("note",)}, [4]),
+        ({"rows_after": 6}, [4]),
+    ],
+)
+def test_what_was_logged_before_a_break_no_longer_holds(
+    changed: dict[str, object], expected: list[int]
+) -> None:
+    captures = [capture(1, mode="baseline"), capture(2), capture(3, **changed), capture(4)]
+    assert [one.number for one in unbroken(trail(*captures))] == expected
+
+
+def test_a_build_that_was_not_captured_is_a_break() -> None:
+    missed = Uncaptured("batch-x", 2_500_000, "its keys repeat")
+    captures = [capture(seconds) for seconds in (1, 2, 3)]
+    assert [one.number for one in unbroken(trail(*captures, uncaptured=(missed,)))] == [3]
+    assert unbroken(trail()) == ()

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, _Lazy] = {
     "history": _Lazy("batch_audit.cli.history", "Show every version of a record."),
     "diff": _Lazy("batch_audit.cli.diff", "Show the net change of a relation between two batches."),
     "as-of": _Lazy("batch_audit.cli.as_of", "Write a relation as it stood after a batch or at a time."),
+    "reconcile": _Lazy("batch_audit.cli.reconcile", "Say whether a relation is as its last capture left it."),
     "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
 }
 

@@ -19,7 +19,7 @@ class Capture:
 
     `mode` is `changes`, or `first_build` and `baseline` where nothing before it is known. Its records are the
     record_write events of the same segment and part; `not_stored` of them were only counted. `found_edited` tells that
-    somebody had changed the relation since the capture before.
+    somebody had changed the relation since the capture before. `fingerprint` is that of the relation afterwards.
     """
 
     number: int
@@ -37,6 +37,8 @@ class Capture:
     rows_after: int
     not_stored: int = 0
     found_edited: bool = False
+    fingerprint: str | None = None
+    fingerprint_engine: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,4 +158,6 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         rows_after=told["rows_after"],
         not_stored=int(told.get("not_stored") or 0),
         found_edited=found_edited,
+        fingerprint=told.get("fingerprint"),
+        fingerprint_engine=told.get("fingerprint_engine"),
     )

@@ -115,6 +115,19 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     return _uncaptured_between(trail, low.occurred_at, until)
 
 
+def unbroken(trail: Trail) -> tuple[Capture, ...]:
+    """The newest captures that follow each other without a break, so that what they logged last still holds."""
+    start = max(len(trail.captures) - 1, 0)
+    while start > 0:
+        previous, capture = trail.captures[start - 1 : start + 1]
+        if _break_at(previous, capture, trail.fold) or _uncaptured_between(
+            trail, previous.occurred_at, capture.occurred_at
+        ):
+            break
+        start -= 1
+    return trail.captures[start:]
+
+
 def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
     at = f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
     if capture.number == previous.number:

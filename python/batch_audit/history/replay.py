@@ -65,7 +65,7 @@ def plan_undo(
         reason = "a snapshot's table holds all versions of its records, and its validity columns tell which was when"
     elif not present:
         reason = reason or f"the relation {newest.relation} is not there any more"
-    elif not reason and _differ(values, present, newest.columns):
+    elif not reason and columns_differ(values, present, newest.columns):
         reason = f"the relation {newest.relation} no longer has the columns that capture {newest.number} saw"
     if reason:
         raise ConfigurationError(
@@ -100,7 +100,8 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
     return Replay(trail, target, made, None, values, literal)
 
 
-def _differ(values: Values, present: Sequence[Column], captured: Sequence[Column]) -> bool:
+def columns_differ(values: Values, present: Sequence[Column], captured: Sequence[Column]) -> bool:
+    """Whether a relation has other columns than a capture saw: other names, types or another order."""
     return [(folded(values.fold, c.name), c.type) for c in present] != [
         (folded(values.fold, c.name), c.type) for c in captured
     ]
@@ -221,7 +222,7 @@ def check_sql(replay: Replay, event: str, payload: str) -> str:
     )
     if replay.present is None:
         return f"{counts} select changes, erased, 0 as lost, 0 as unlogged, 0 as edited from counted"
-    fields, unequal = _unequal(replay, replay.present)
+    fields, unequal = unequal_sql(replay, replay.present)
     newest = replay.trail.newest
     key = record_id_sql(replay.values, newest.key, replay.present, "t")
     return (
@@ -236,10 +237,15 @@ def check_sql(replay: Replay, event: str, payload: str) -> str:
     )
 
 
-def _unequal(replay: Replay, present: Sequence[Column]) -> tuple[str, str]:
-    """What to read of the last logged values, and whether a row (alias t) differs from them in a compared column."""
+def compared_now(replay: Replay, present: Sequence[Column]) -> list[Column]:
+    """The present columns that every replayed capture compared."""
     ignored = {folded(replay.values.fold, n) for c in replay.replayed for n in c.ignored}
-    compared = [c for c in present if folded(replay.values.fold, c.name) not in ignored]
+    return [c for c in present if folded(replay.values.fold, c.name) not in ignored]
+
+
+def unequal_sql(replay: Replay, present: Sequence[Column]) -> tuple[str, str]:
+    """What to read of the last logged values, and whether a row (alias t) differs from them in a compared column."""
+    compared = compared_now(replay, present)
     names: list[str] = []
     places: list[range] = []
     for column in compared:

@@ -21,6 +21,18 @@ class Column:
     type: str
 
 
+@dataclass(frozen=True)
+class Fingerprint:
+    """The row count of a relation, and the sum of the engine's own hashes of its rows; their order does not matter.
+
+    A row's hash is hashed once more: engines make it of its columns' hashes by sums or exclusive ors, so that two rows
+    could exchange values and leave the sum as it is.
+    """
+
+    rows: int
+    total: str
+
+
 class Values(Protocol):
     """SQL that turns values of an engine into canonical text and back (docs/reference/store.md)."""
 
@@ -107,6 +119,12 @@ class Warehouse(Protocol):
 
     def columns(self, schema: str, name: str) -> list[Column]:
         """The columns of a relation in their order; empty when there is no such relation."""
+
+    def fingerprint_engine(self) -> str:
+        """The engine and its version, as a capture names them: other versions may hash the same row otherwise."""
+
+    def fingerprint(self, schema: str, name: str, compared: Sequence[str]) -> Fingerprint:
+        """The fingerprint of a relation over some of its columns, given in its order, as a capture takes it."""
 
     def relation_kind(self, schema: str, name: str) -> str | None:
         """`table`, `view` or what else the schema holds under this name (as DROP calls it); None for nothing."""

@@ -8,6 +8,7 @@ from typing import Any
 from batch_audit.errors import ConfigurationError, WarehouseError
 from batch_audit.warehouses.base import (
     Column,
+    Fingerprint,
     Place,
     Value,
     Values,
@@ -144,6 +145,17 @@ class DuckDBWarehouse:
         relation = ".".join(quote_identifier(part) for part in (self.database, schema, name))
         rows = self.query(f"select column_name, column_type from (describe {relation})")
         return [Column(row["column_name"], row["column_type"]) for row in rows]
+
+    def fingerprint_engine(self) -> str:
+        return "duckdb " + str(self.query("select version() as version")[0]["version"])
+
+    def fingerprint(self, schema: str, name: str, compared: Sequence[str]) -> Fingerprint:
+        relation = ".".join(quote_identifier(part) for part in (self.database, schema, name))
+        row = ", ".join(f"t.{quote_identifier(column)}" for column in compared)
+        found = self.query(
+            f"select count(*) as n, cast(sum(cast(hash(hash({row})) as hugeint)) as text) as total from {relation} as t"
+        )[0]
+        return Fingerprint(int(found["n"]), found["total"] or "0")
 
     def relation_kind(self, schema: str, name: str) -> str | None:
         found = self.query(

@@ -9,8 +9,16 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
-from batch_audit.warehouses.base import Column, Place, Value, Values, quote_identifier, without_surrogates
-from batch_audit.warehouses.postgres_values import PostgresValues
+from batch_audit.warehouses.base import (
+    Column,
+    Fingerprint,
+    Place,
+    Value,
+    Values,
+    quote_identifier,
+    without_surrogates,
+)
+from batch_audit.warehouses.postgres_values import PostgresValues, hashed_as_it_is
 
 # COPY's text format (PostgreSQL manual, COPY, File Formats).
 _COPY_ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -181,6 +189,36 @@ class PostgresWarehouse:
             " and a.attnum > 0 and not a.attisdropped order by a.attnum"
         )
         return [Column(row["attname"], row["type"]) for row in rows]
+
+    def fingerprint_engine(self) -> str:
+        found = self.query("select current_setting('server_version') as version")
+        return f"postgres {found[0]['version']}"
+
+    def fingerprint(self, schema: str, name: str, compared: Sequence[str]) -> Fingerprint:
+        loose = self._loosely_collated(schema, name)
+        hashed = [
+            f"t.{quote_identifier(column.name)}"
+            if hashed_as_it_is(column.type) and column.name not in loose
+            else self.values.canonical_text(f"t.{quote_identifier(column.name)}", column.type)
+            for column in self.columns(schema, name)
+            if column.name in compared
+        ]
+        relation = ".".join(quote_identifier(part) for part in (schema, name))
+        row = f"hash_numeric_extended(hash_record_extended(row({', '.join(hashed)}), 0)::numeric, 0)"
+        found = self.query(f"select count(*) as n, sum({row}::numeric)::text as total from {relation} as t")[
+            0
+        ]
+        return Fingerprint(int(found["n"]), found["total"] or "0")
+
+    def _loosely_collated(self, schema: str, name: str) -> set[str]:
+        """Columns whose collation calls texts equal that read differently."""
+        rows = self.query(
+            "select a.attname from pg_catalog.pg_attribute as a join pg_catalog.pg_class as c on c.oid = a.attrelid"
+            " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+            " join pg_catalog.pg_collation as k on k.oid = a.attcollation and not k.collisdeterministic"
+            f" where n.nspname = {self.literal(schema)} and c.relname = {self.literal(name)} and a.attnum > 0"
+        )
+        return {str(row["attname"]) for row in rows}
 
     def relation_kind(self, schema: str, name: str) -> str | None:
         found = self.query(

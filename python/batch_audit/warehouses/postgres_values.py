@@ -1,10 +1,21 @@
 """PostgreSQL: values into canonical text and back, as macros/cross_db/canonical_text.sql does."""
 
+import re
 from collections.abc import Sequence
 
 from batch_audit.warehouses.base import Fold
 
 _FLOATS = ("double precision", "float8", "real", "float4")
+
+
+_EXACT = re.compile(
+    "(smallint|integer|bigint|numeric.*|real|double precision|text|character.*|boolean|date|time.*|uuid|bytea)$"
+)
+
+
+def hashed_as_it_is(type_name: str) -> bool:
+    """Whether a fingerprint hashes the engine's own value of the type; of other types it hashes the canonical text."""
+    return _EXACT.match(type_name) is not None and not type_name.endswith("]")
 
 
 class PostgresValues:
