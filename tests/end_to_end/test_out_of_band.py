@@ -1,10 +1,13 @@
 """Tables that somebody edits behind dbt's back, and the fingerprints by which that is seen."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
+from batch_audit.errors import ConfigurationError
+from batch_audit.history.as_of import write_as_of
 from tests.support.forked import Forks
 from tests.support.project import DISPATCH, HOOK, write_project
 from tests.support.trail import Trail, database
@@ -27,6 +30,7 @@ EDITS = {
 FILES = {
     **{f"models/{name}.sql": TABLE for name in EDITS},
     "models/grown.sql": INCREMENTAL + NEWER,
+    "models/paused.sql": TABLE.replace("'changes'", "var('capture', 'changes')"),
     "models/retyped.sql": TABLE.replace("amount,", "{{ var('amount', 'amount') }} as amount,"),
     "seeds/planted.csv": "id,note\n1,one\n2,two\n",
     "seeds/planted.yml": "seeds: [{name: planted, config: {meta: {audit_capture: changes, audit_key: id}}}]",
@@ -47,7 +51,8 @@ def trail(
             "create table raw.feed as select * from (values (1, 'one', 1.5), (2, 'two', null)) as v(id, note, amount)"
         )
         for build in range(3):
-            variables = "{amount: 'cast(amount as varchar(20))'}" if build else "{}"
+            variables = "{amount: 'cast(amount as varchar(20))', capture: %s}" if build else "{}"
+            variables = variables.replace("%s", "'off'" if build == 1 else "changes")
             forks.dbt(project, "build", "--threads", "2", "--vars", variables)
             if build == 0:
                 for name, edit in EDITS.items():
@@ -85,6 +90,16 @@ def test_a_seed_that_was_edited_is_found_as_well(trail: Trail) -> None:
 @pytest.mark.parametrize("name", ["edited_where_ignored", "left_alone", "grown"])
 def test_what_is_as_it_was_left_is_not_accused(trail: Trail, name: str) -> None:
     assert found(trail, trail.node(name)) == []
+
+
+def test_a_build_that_did_not_ask_for_capture_is_no_edit_and_breaks_the_history(trail: Trail) -> None:
+    assert found(trail, trail.node("paused")) == []
+    assert [trail.capture("paused", it).get("capture_no") for it in trail.invocations()] == [1, None, 2]
+    with closing(trail.project.warehouse()) as warehouse:
+        first = trail.events(event_type="batch_start")[0]["batch_id"]
+        into = f"{trail.project.target.schema}.then"
+        with pytest.raises(ConfigurationError, match="was not captured: it did not ask for it"):
+            write_as_of(warehouse, "paused", first, into, from_baseline=False, replace=True)
 
 
 def test_after_a_change_of_columns_nothing_is_said(trail: Trail) -> None:

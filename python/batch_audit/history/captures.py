@@ -117,7 +117,7 @@ def find_node(warehouse: Warehouse, model: str) -> str:
 def _node_events(warehouse: Warehouse, model: str) -> list[dict[str, Any]]:
     ends = warehouse.literal(f".{model}")
     return warehouse.query(
-        "select segment, part, batch_id, batch_month, event_type, occurred_at, target, metadata"
+        "select segment, part, batch_id, batch_month, invocation_id, event_type, occurred_at, target, metadata"
         f" from {warehouse.table('audit_event')}"
         " where event_type in ('checkpoint', 'not_captured', 'out_of_band_change')"
         f" and record_id is null and (target = {warehouse.literal(model)}"
@@ -131,14 +131,21 @@ def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
     edited = {
         (event["segment"], event["part"]) for event in events if event["event_type"] == "out_of_band_change"
     }
+    spoken_of = {event["invocation_id"] for event in events if event["part"] != "end" or _refused(event)}
     for event in events:
         told = json.loads(event["metadata"] or "{}")
-        if event["event_type"] == "not_captured":
+        if _refused(event):
             uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], told.get("reason") or "?"))
         elif told.get("kind") == "capture":
             captures.append(_capture(event, told, (event["segment"], event["part"]) in edited))
+        elif told.get("status") == "success" and event["invocation_id"] not in spoken_of:
+            uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], "it did not ask for it"))
     captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
     return Trail(node, tuple(captures), tuple(uncaptured), fold)
+
+
+def _refused(event: Mapping[str, Any]) -> bool:
+    return bool(event["event_type"] == "not_captured")
 
 
 def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bool) -> Capture:

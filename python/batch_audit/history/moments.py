@@ -103,16 +103,15 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
     `to_present` also asks for builds after `high`.
     """
-    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
-    for previous, capture in zip([low, *between], between, strict=False):
-        reason = _break_at(previous, capture, trail.fold)
-        if reason:
-            return reason
+    missed = _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at)
+    if missed:
+        return missed
     numbers = [capture.number for capture in trail.captures]
     if numbers.count(low.number) > 1:
         return f"two captures have the number {low.number}"
-    until = None if to_present else high.occurred_at
-    return _uncaptured_between(trail, low.occurred_at, until)
+    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    reasons = (_break_at(*pair, trail.fold) for pair in zip([low, *between], between, strict=False))
+    return next((reason for reason in reasons if reason), None)
 
 
 def unbroken(trail: Trail) -> tuple[Capture, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,40 +76,23 @@ def reconcile(warehouse: Warehouse, model: str, limit: int = 20) -> Reconciliati
         if place and warehouse.relation_kind(*place) in ("table", "view"):
             warehouse.keep_still(*place)
         trail = read_trail(warehouse, trail.node)
-        reason = _not_evaluated(warehouse, trail)
+        reason = _not_evaluated(trail)
         if reason:
             return Reconciliation(trail, "not evaluated", reason)
         return _evaluate(warehouse, trail, limit)
 
 
-def _not_evaluated(warehouse: Warehouse, trail: Trail) -> str | None:
+def _not_evaluated(trail: Trail) -> str | None:
     """Why the log does not say how the relation was left; None if it does."""
     if not trail.captures:
         reasons = sorted({build.reason for build in trail.uncaptured})
         return "none of its builds was captured" + (f" ({'; '.join(reasons)})" if reasons else "")
     newest = trail.newest
-    missed = break_between(trail, newest, newest, to_present=True) or _unasked_build(warehouse, trail)
+    missed = break_between(trail, newest, newest, to_present=True)
     if missed:
         return missed
     if newest.fingerprint is None:
         return f"capture {newest.number} stored no fingerprint"
-    return None
-
-
-def _unasked_build(warehouse: Warehouse, trail: Trail) -> str | None:
-    """A later build of the node in an invocation that asked for no capture of it, as a reason; None without one."""
-    event, node = warehouse.table("audit_event"), warehouse.literal(trail.node)
-    builds = warehouse.query(
-        f"select batch_id, occurred_at, metadata from {event} where event_type = 'checkpoint' and target = {node}"
-        f" and record_id is null and occurred_at > {trail.newest.occurred_at} and invocation_id not in (select"
-        f" invocation_id from {event} where event_type = 'checkpoint' and target = {node} and part <> 'end')"
-        " order by occurred_at"
-    )
-    for build in builds:
-        told = json.loads(build["metadata"] or "{}")
-        if told.get("kind") == "node" and told.get("status") == "success":
-            at = utc(build["occurred_at"])
-            return f"the build of batch {build['batch_id']} ({at}) was not captured: it did not ask for it"
     return None
 
 
