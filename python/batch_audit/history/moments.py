@@ -103,14 +103,17 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
     `to_present` also asks for builds after `high`.
     """
-    missed = _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at)
-    if missed:
-        return missed
     numbers = [capture.number for capture in trail.captures]
     if numbers.count(low.number) > 1:
         return f"two captures have the number {low.number}"
     between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
-    reasons = (_break_at(*pair, trail.fold) for pair in zip([low, *between], between, strict=False))
+    pairs = list(zip([low, *between], between, strict=False))
+    # A capture that is gone looks like a build that asked for none: the numbers speak first.
+    reasons = [
+        *(_gap_at(*pair) for pair in pairs),
+        _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at),
+        *(_break_at(*pair, trail.fold) for pair in pairs),
+    ]
     return next((reason for reason in reasons if reason), None)
 
 
@@ -119,21 +122,27 @@ def unbroken(trail: Trail) -> tuple[Capture, ...]:
     start = max(len(trail.captures) - 1, 0)
     while start > 0:
         previous, capture = trail.captures[start - 1 : start + 1]
-        if _break_at(previous, capture, trail.fold) or _uncaptured_between(
-            trail, previous.occurred_at, capture.occurred_at
-        ):
+        if break_between(trail, previous, capture):
             break
         start -= 1
     return trail.captures[start:]
 
 
-def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
-    at = f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
+def _gap_at(previous: Capture, capture: Capture) -> str | None:
     if capture.number == previous.number:
         return f"two captures have the number {capture.number}"
     if capture.number != previous.number + 1:
         missing = _numbers(previous.number + 1, capture.number - 1)
-        return f"{missing} missing from the store, before {at}"
+        return f"{missing} missing from the store, before {_said(capture)}"
+    return None
+
+
+def _said(capture: Capture) -> str:
+    return f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
+
+
+def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
+    at = _said(capture)
     if capture.mode != "changes":
         return f"{at} is a first build: what it replaced was not seen"
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
