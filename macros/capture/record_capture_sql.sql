@@ -1,7 +1,7 @@
 {#
   The statements that record a capture: one checkpoint with its counts, a schema_change when the columns are no longer those
-  of the last capture, and a record_write with its payload for every
-  changed record (for every record of a first build with `audit_baseline: records`).
+  of the last capture, an out_of_band_change when the previous table is not the one that it left, and a record_write with its
+  payload for every changed record (for every record of a first build with `audit_baseline: records`).
 #}
 {% macro record_capture_sql(plan, found) %}
     {% set first = plan["before"] is none %}

@@ -89,11 +89,14 @@ def test_the_documentation_has_the_macros_arguments_with_types(file: Path) -> No
 
 def test_only_cross_db_knows_the_adapter() -> None:
     knows = re.compile(r"target\.type|adapter\.type\(|adapter\.dispatch\(|\b(?:duckdb|postgres|default)__")
+    # dbt finds what stands before a macro of its own by the prefix of that macro's name, and by no other mention.
+    before_dbts_own = re.compile(r"\{% macro default__")
     elsewhere = [
         str(file.relative_to(CHECKOUT))
         for folder in ("macros", "models")
         for file in sorted((CHECKOUT / folder).rglob("*.sql"))
-        if not {"cross_db", "dispatched"} & set(file.parts) and knows.search(file.read_text(encoding="utf-8"))
+        if "cross_db" not in file.parts
+        and knows.search(before_dbts_own.sub("", file.read_text(encoding="utf-8")))
     ]
 
     assert elsewhere == []

@@ -1,4 +1,4 @@
-{# The macro of the adapter, or of dbt, that a macro of this folder stands before. #}
+{# The macro of the adapter, or of dbt, that a macro in dispatched/ stands before. #}
 {% macro adapters_own(name) %}
     {{ return(dbt.get(adapter.type() ~ "__" ~ name) or dbt["default__" ~ name]) }}
 {% endmacro %}
