@@ -20,6 +20,10 @@
     {% if plan["problem"] %}
         {{ return(batch_audit.refuse_capture(plan["problem"], plan["remedy"])) }}
     {% endif %}
+    {% do plan.update({"inputs": batch_audit.input_plan(plan)}) %}
+    {% if plan["inputs"]["problem"] %}
+        {{ return(batch_audit.refuse_capture(plan["inputs"]["problem"], plan["inputs"]["remedy"])) }}
+    {% endif %}
 
     {% if plan["touched"] %} {% do batch_audit.keep_result_rows(plan) %} {% endif %}
     {% if plan["before"] is none %} {% set found = batch_audit.measure_first_build(plan) %}
@@ -37,6 +41,7 @@
         {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"])) }}
     {% endif %}
     {% set sql = batch_audit.record_capture_sql(plan, found) %}
+    {% if plan["inputs"]["inputs"] %} {% set sql = sql ~ batch_audit.record_inputs_sql(plan, found) %} {% endif %}
     {% for table in plan["made"] %} {% set sql = sql ~ "drop table if exists " ~ table ~ ";\n" %} {% endfor %}
     {{ return(sql) }}
 {% endmacro %}

@@ -5,7 +5,7 @@
   columns, to be unique; else none), touched (true where before holds the touched rows alone), whole (the records that
   the model has now), last (what last_capture
   returned), comparable (whether its fingerprint is one of these columns), compared_before and compared_after (the columns
-  of each side that count), made (temporary tables to drop), or
+  of each side that count), made (temporary tables to drop), kept, or
   problem and remedy. `kept` is what keep_touched_rows kept: keys, rows or none. Only reads.
 #}
 {% macro capture_plan(kept, key=none, ignore=none) %}
@@ -63,6 +63,7 @@
                 ),
                 "after": whole,
                 "whole": whole,
+                "kept": kept,
                 "touched": kept == "keys" and not unmatched,
                 "made": (["batch_audit_before", "batch_audit_keys", "batch_audit_after"] if kept else []),
                 "compared_before": batch_audit._compared_columns(columns, before_columns),

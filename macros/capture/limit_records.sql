@@ -1,7 +1,8 @@
 {#
   Keeps of batch_audit_recorded the first `audit_max_records` rows (model's meta), if it has more, and says in `found` how
-  many were left out (not_stored) and what they were: not_stored_digest, the SHA-256 over the sorted SHA-256 of each
-  256th of their change texts `record_id|change_type|old_hash|record_hash`, so that a list of them can be checked later.
+  many were left out (not_stored) and what they were: not_stored_digest, the list_digest_sql
+  of the SHA-256 of their change texts `record_id|change_type|old_hash|record_hash`, so that a list of them can be checked
+  later.
 #}
 {% macro limit_records(found) %}
     {% set most = model.config.get("meta", {}).get("audit_max_records") %}
@@ -17,18 +18,7 @@
         from (select r.*, {{ numbered }} as place from batch_audit_recorded as r) as r
         where place > {{ most | int }}
     {% endset %}
-    {% set groups %}
-        select {{ batch_audit.sha256_hex(batch_audit.ordered_concat("digest", "digest")) }} as digest
-        from ({{ left_out }}) as d
-        group by left(digest, 2)
-    {% endset %}
-    {% set digest = run_query(
-        "select "
-        ~ batch_audit.sha256_hex(batch_audit.ordered_concat("digest", "digest"))
-        ~ " from ("
-        ~ groups
-        ~ ") as g"
-    ).rows[0][0] %}
+    {% set digest = run_query(batch_audit.list_digest_sql(left_out)).rows[0][0] %}
     {% do run_query(
         batch_audit.temp_table_sql(
             "batch_audit_sample",

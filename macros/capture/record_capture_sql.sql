@@ -43,6 +43,7 @@
             "fingerprint": found["fingerprint"],
             "fingerprint_engine": found["fingerprint_engine"],
             "note": plan["why_first"],
+            "inputs_note": plan["inputs"]["note"],
         },
     ) %}
     {% do summary.update({"target": model.unique_id}) %}
@@ -75,9 +76,11 @@
         ) %}
         {% do events[-1].update({"target": model.unique_id}) %}
     {% endfor %}
+    {% set changed = found["inserts"] + found["updates"] + found["deletes"] - found.get("not_stored", 0) %}
+    {% do found.update({"occurred_at": summary["occurred_at"], "last_seq": events | length + changed}) %}
     {% set sql = batch_audit.insert_events_sql(events) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
-    {% if found["inserts"] + found["updates"] + found["deletes"] == 0 %}
+    {% if not changed %}
         {{ return(sql ~ "drop table batch_audit_recorded;\n") }}
     {% endif %}
     {% set write = batch_audit.event_fields(

@@ -1,10 +1,10 @@
 {#
-  Inserts the rows of batch_audit_recorded (see recorded_rows_sql) as events with their payloads and drops it. `event` has
+  Inserts the rows of a temporary table as events, with their payloads (see recorded_rows_sql) if they have any, and drops it. `event` has
   the columns that all of them share and, as seq, the number of the first; `varying` names the event columns that the rows
   bring themselves. An event's id hashes its seq, so ids stand in a narrow table of their own between the two inserts.
 #}
-{% macro insert_recorded_sql(event, varying) %}
-    {% set row = batch_audit.stored_row("batch_audit_recorded") %}
+{% macro insert_recorded_sql(event, varying, recorded="batch_audit_recorded", payloads=true) %}
+    {% set row = batch_audit.stored_row(recorded) %}
     {% set shared = [] %}
     {% for column in batch_audit.store_columns("audit_event") if column not in varying + ["seq", "event_id"] %}
         {% set value = event.get(column) %}
@@ -18,11 +18,11 @@
         select r.row_id, r.seq, {{ batch_audit.sha256_hex(batch_audit.row_text("audit_event", "r")) }} as event_id
         from (
             select {{ row["id"] }} as row_id, {{ seq }}, {{ shared | join(", ") }}, {{ varying | join(", ") }}
-            from batch_audit_recorded
+            from {{ recorded }}
         ) as r
     {% endset %}
     {{ batch_audit.temp_table_sql("batch_audit_ids", ids) }}
-    {% for table in ["audit_event", "audit_payload"] %}
+    {% for table in ["audit_event"] + (["audit_payload"] if payloads else []) %}
         {% set columns = batch_audit.store_columns(table) | join(", ") %}
         insert into {{ batch_audit.store_relation(table) }} ({{ columns }})
         select {{ columns }}
@@ -33,10 +33,10 @@
         {{ shared | join(", ") }},
         {{ "cast(null as text) as subject_id," if table == "audit_payload" }}
                 r.*
-            from batch_audit_recorded as r
+            from {{ recorded }} as r
             join batch_audit_ids as i on i.row_id = r.{{ row["id"] }}
         ) as r;
     {% endfor %}
     drop table batch_audit_ids;
-    drop table batch_audit_recorded;
+    drop table {{ recorded }};
 {% endmacro %}
