@@ -1,8 +1,8 @@
 {#
   What a capture says of one input, as the metadata of its record_read: how many rows the input has, how many of them stand
   for a record that the model has (written), that it has not (skipped) or for none (null_key), and why rows were skipped.
-  Counted after the build, in its transaction. Leaves batch_audit_input where keys were compared: `found` (read, skip or
-  extra), record_id, number.
+  Counted after the build, in its transaction. Where keys were compared it leaves batch_audit_input (found: `skip`,
+  `extra` or `read`, k_0, k_1 … of the key) and, if they were copied first, batch_audit_read (k_0, k_1 … of all rows).
 #}
 {% macro measure_input(plan, found, input) %}
     {% set facts = {
@@ -46,59 +46,51 @@
     {{ return(facts) }}
 {% endmacro %}
 
-{# Compares the keys of an input's rows with those of the model's records. #}
+{#
+  Compares the keys of an input's rows with those of the model's records. Keys stay what they are (k_0, k_1 …): only the few
+  that are stored become text.
+#}
 {% macro _compared_input(plan, found, input) %}
-    {% set texts, own, same, by_text = [], [], [], [] %}
-    {% set whole_number = "(?i)^u?(tiny|small|big|huge)?int(eger)?$" %}
-    {% for column in input["key"] %}
-        {% set name = plan["key"][loop.index0] %}
-        {% set other = plan["described"] | selectattr("name", "equalto", name) | first %}
-        {% set value, model_value = "t." ~ batch_audit.quoted_name(column["name"]), "t." ~ batch_audit.quoted_name(name) %}
-        {% set numbers = modules.re.match(whole_number, column["type"]) and modules.re.match(
-            whole_number, other["type"]
-        ) %}
-        {% set text = batch_audit.canonical_text(value, column["type"]) %}
-        {% if column["loose"] or other["loose"] or not (numbers or column["type"] == other["type"]) %}
-            {% set value, model_value = text, batch_audit.canonical_text(model_value, other["type"]) %}
-            {% if column["type"] != other["type"] %} {% do by_text.append(name) %} {% endif %}
-        {% endif %}
-        {% do own.append({"value": value, "model_value": model_value}) %}
-        {% do texts.append(batch_audit.escaped_field(text)) %}
-        {% do same.append("i.k_" ~ loop.index0 ~ " = o.k_" ~ loop.index0) %}
+    {% set sides = {"value": ["1 as present"], "model_value": ["1 as present"]} %}
+    {% set same, is_null, keys, by_text = [], [], [], [] %}
+    {% for key in batch_audit._key_pairs(plan, input) %}
+        {% set name = "k_" ~ loop.index0 %}
+        {% do sides["value"].append(key["value"] ~ " as " ~ name) %}
+        {% do sides["model_value"].append(key["model_value"] ~ " as " ~ name) %}
+        {% do same.append("i." ~ name ~ " = o." ~ name) %}
+        {% do is_null.append(name ~ " is null") %}
+        {% do keys.append(name) %}
+        {% if key["by_text"] %} {% do by_text.append(name) %} {% endif %}
     {% endfor %}
-    {% set sides = {} %}
-    {% for side, relation in [("value", "(select * from " ~ input["relation"] ~ ")"), ("model_value", plan["whole"])] %}
-        {% set selected = ["1 as present"] %}
-        {% for key in own %} {% do selected.append(key[side] ~ " as k_" ~ loop.index0) %} {% endfor %}
-        {% if side == "value" %} {% do selected.append(texts | join(" || '|' || ") ~ " as record_id") %} {% endif %}
-        {% do sides.update({side: "select " ~ selected | join(", ") ~ " from " ~ relation ~ " as t"}) %}
-    {% endfor %}
-    {% set read = "(" ~ sides["value"] ~ ")" %}
-    {% do run_query("drop table if exists batch_audit_input") %}
-    {% if not input["is_table"] %}
+    {% set read = "(select " ~ sides["value"] | join(", ") ~ " from (select * from " ~ input["relation"] ~ ") as t)" %}
+    {% set clean = "drop table if exists batch_audit_input;\ndrop table if exists batch_audit_read;\n" %}
+    {% set listed = model.config.get("meta", {}).get("audit_reads") == "records" %}
+    {% if not input["is_table"] or listed %}
         {# A view is computed once, and what is counted and what is compared are the same rows. #}
-        {% do run_query(
-            "drop table if exists batch_audit_read;\n"
-            ~ batch_audit.temp_table_sql("batch_audit_read", sides["value"])
-        ) %}
+        {% set clean = clean ~ batch_audit.temp_table_sql("batch_audit_read", "select * from " ~ read ~ " as r") %}
         {% set read = "batch_audit_read" %}
     {% endif %}
-    {% set records = model.config.get("meta", {}).get("audit_reads") == "records" %}
     {% set rows %}
-        select 'read' as found, {{ "record_id" if records else "cast(null as text) as record_id" }}, count(*) as number
-        from {{ read }} as i {{ "group by record_id" if records }}
-        union all
-        select case when i.present is null then 'extra' else 'skip' end, i.record_id, 1
-        from {{ read }} as i full outer join ({{ sides["model_value"] }}) as o on {{ same | join(" and ") }}
+        select case when i.present is null then 'extra' else 'skip' end as found, 1 as number,
+            i.{{ keys | join(", i.") }}
+        from {{ read }} as i
+        full outer join
+            (select {{ sides["model_value"] | join(", ") }} from {{ plan["whole"] }} as t) as o
+            on {{ same | join(" and ") }}
         where i.present is null or o.present is null
+        union all
+        select 'read', count(*) {% for name in keys %}, null {% endfor %} from {{ read }} as i
     {% endset %}
-    {% do run_query(batch_audit.temp_table_sql("batch_audit_input", rows)) %}
+    {% do run_query(clean ~ batch_audit.temp_table_sql("batch_audit_input", rows)) %}
+    {% set skipped = "case when found = 'skip' and not (" ~ is_null | join(" or ") ~ ") then " %}
     {% set row = run_query(
         "select coalesce(sum(case when found = 'read' then number end), 0) as rows_read,"
-        ~ " count(case when found = 'skip' and record_id is null then 1 end) as null_keys,"
-        ~ " count(case when found = 'skip' then record_id end) as rows_skipped,"
-        ~ " count(distinct case when found = 'skip' then record_id end) as records_skipped,"
-        ~ " count(case when found = 'extra' then 1 end) as extra from batch_audit_input"
+        ~ " count(case when found = 'skip' and ("
+        ~ is_null
+        | join(" or ") ~ ") then 1 end) as null_keys, count(" ~ skipped
+        ~ "1 end) as rows_skipped, count(distinct " ~ skipped
+        ~ (keys[0] if keys | length == 1 else "(" ~ keys | join(", ") ~ ")")
+        ~ " end) as records_skipped, count(case when found = 'extra' then 1 end) as extra from batch_audit_input"
     ).rows[0] %}
     {{
         return(
@@ -114,6 +106,37 @@
             }
         )
     }}
+{% endmacro %}
+
+{#
+  The columns of a key as mappings of value and model_value (SQL over t, the input's or the model's rows, that are equal for
+  one record), record_text (of k_0, k_1 …, which hold the value) and by_text (whether the types differ).
+#}
+{% macro _key_pairs(plan, input) %}
+    {% set whole_number = "(?i)^u?(tiny|small|big|huge)?int(eger)?$" %}
+    {% set pairs = [] %}
+    {% for column in input["key"] %}
+        {% set name = plan["key"][loop.index0] %}
+        {% set own = plan["described"] | selectattr("name", "equalto", name) | first %}
+        {% set kept = "k_" ~ loop.index0 %}
+        {% set numbers = modules.re.match(whole_number, column["type"]) and modules.re.match(
+            whole_number, own["type"]
+        ) %}
+        {% set value = "t." ~ batch_audit.quoted_name(column["name"]) %}
+        {% set model_value = "t." ~ batch_audit.quoted_name(name) %}
+        {% set direct = (numbers or column["type"] == own["type"]) and not (column["loose"] or own["loose"]) %}
+        {% do pairs.append(
+            {
+                "value": value if direct else batch_audit.canonical_text(value, column["type"]),
+                "model_value": model_value if direct else batch_audit.canonical_text(model_value, own["type"]),
+                "record_text": batch_audit.escaped_field(
+                    batch_audit.canonical_text(kept, column["type"]) if direct else kept
+                ),
+                "by_text": not numbers and column["type"] != own["type"],
+            }
+        ) %}
+    {% endfor %}
+    {{ return(pairs) }}
 {% endmacro %}
 
 {# What filter_of_sql tells of this build, if nothing but the model's own SQL can have left rows out. #}

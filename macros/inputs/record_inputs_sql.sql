@@ -1,7 +1,7 @@
 {#
   The statements that record, after a capture (plan, found), what it read of each of the plan's inputs: one record_read with
   counts, a record_skip for each record of the input that the model has not, and with `audit_reads: records` a record_read
-  for each of its records. Of both kinds audit_max_skips and audit_max_reads are stored at most, the first by record id.
+  for each of its records. Of both kinds audit_max_skips and audit_max_reads are stored at most, the first by their key.
 #}
 {% macro record_inputs_sql(plan, found) %}
     {% set meta = model.config.get("meta", {}) %}
@@ -16,7 +16,7 @@
             {% set total = facts["records_skipped"] + (facts["records_written"] if kind == "read" else 0) %}
             {% set most = meta.get("audit_max_" ~ kind ~ "s", 1000) %}
             {% if kind == "skip" or meta.get("audit_reads") == "records" %}
-                {% do facts.update(batch_audit._kept_ids(kind, table, total, most)) %}
+                {% do facts.update(batch_audit._kept_ids(plan, input, kind, table, total, most)) %}
                 {% do kept.append((kind, table, [total, most] | min)) %}
             {% endif %}
         {% endfor %}
@@ -48,29 +48,30 @@
 {% endmacro %}
 
 {#
-  Makes a temporary table of the record ids that are stored one by one, `most` of `total`, and says how many others there
-  are, with the list_digest_sql of their SHA-256.
+  Makes a temporary table of the record ids that are stored one by one, the first `most` of `total` by their key, and says
+  how many others there are; of an input that was asked for also the list_digest_sql of their SHA-256.
 #}
-{% macro _kept_ids(kind, table, total, most) %}
+{% macro _kept_ids(plan, input, kind, table, total, most) %}
+    {% set keys, filled, texts = [], [], [] %}
+    {% for key in batch_audit._key_pairs(plan, input) %}
+        {% do keys.append("k_" ~ loop.index0) %}
+        {% do filled.append("k_" ~ loop.index0 ~ " is not null") %}
+        {% do texts.append(key["record_text"]) %}
+    {% endfor %}
     {% set ids %}
-        select distinct record_id from batch_audit_input
-        where record_id is not null {% if kind == "skip" %} and found = 'skip' {% endif %}
+        select {{ texts | join(" || '|' || ") }} as record_id, {{ keys | join(", ") }}
+        from {{ "batch_audit_input" if kind == "skip" else "batch_audit_read" }}
+        where {{ filled | join(" and ") }} {% if kind == "skip" %} and found = 'skip' {% endif %}
+        group by {{ keys | join(", ") }}
+        order by {{ keys | join(", ") }}
     {% endset %}
     {% if total and most %}
         {% do run_query(
-            batch_audit.temp_table_sql(
-                table,
-                "select record_id from ("
-                ~ ids
-                ~ ") as r order by "
-                ~ batch_audit.code_point_order("record_id")
-                ~ " limit "
-                ~ most,
-            )
+            batch_audit.temp_table_sql(table, "select record_id from (" ~ ids ~ " limit " ~ most ~ ") as r")
         ) %}
     {% endif %}
     {% set digest = none %}
-    {% if total > most %}
+    {% if total > most and input["rule"] != "inferred" %}
         {% set others %}
             select {{ batch_audit.sha256_hex("record_id") }} as digest from ({{ ids }}) as r
             {% if most %} where not exists (select 1 from {{ table }} as s where s.record_id = r.record_id) {% endif %}

@@ -51,10 +51,10 @@ MODELS: dict[str, tuple[str, Any, dict[str, Any], str]] = {
         f"select row_number() over (order by id) as id from {ORDERS} where id < 20 and region <> 'nowhere'",
     ),
     "composite": ("table", ["id", "line"], {}, f"select line, id, note from {LINES} where note <> 'x|~'"),
-    "limited": ("table", "id", {"audit_max_skips": 3}, f"select id from {ORDERS} where id % 2 = 0"),
-    "counted": ("table", "id", {"audit_max_skips": 0}, f"select id from {ORDERS} where id % 2 = 0"),
+    "limited": ("table", "id", {"audit_max_skips": 3, "audit_inputs": "raw.orders"}, f"select id from {ORDERS} where id % 2 = 0"),
+    "counted": ("table", "id", {"audit_max_skips": 0, "audit_inputs": ["orders"]}, f"select id from {ORDERS} where id % 2 = 0"),
     "listed": (
-        "table", "id", {"audit_reads": "records", "audit_max_reads": 30},
+        "table", "id", {"audit_reads": "records", "audit_max_reads": 30, "audit_max_skips": 4},
         f"select id from {ORDERS} where id > 10",
     ),
     "of_a_view": ("table", "id", {}, "select id from {{ ref('a_view') }} where note is not null"),
@@ -149,6 +149,11 @@ def keys(trail: Trail, relation: str, columns: list[str]) -> list[str | None]:
     return [None if None in row.values() else "|".join(field(value) for value in row.values()) for row in rows]
 
 
+def by_value(record_id: str) -> list[tuple[int, str]]:
+    """Numbers by value, texts as they are: the order in which records are stored."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in record_id.split("|")]
+
+
 COMPARED = [
     ("plain", "orders", "raw.orders", ["id"]),
     ("filtered", "orders", "raw.orders", ["id"]),
@@ -185,7 +190,7 @@ def test_counts_and_records_are_those_of_the_tables(
     assert said["records_without_input"] == len(written - set(there)) == 0
     most = MODELS[name][2].get("audit_max_skips", 1000)
     stored = [event["record_id"] for event in records(trail, name, "record_skip")]
-    assert stored == sorted(skipped)[:most]
+    assert stored == sorted(skipped, key=None if said["compared_by"] == "text" else by_value)[:most]
     assert said["skips_not_stored"] == len(skipped) - len(stored)
 
 
@@ -249,8 +254,11 @@ def test_what_is_not_compared_says_why(trail: Trail, name: str, build: int, note
 
 def test_the_digest_is_that_of_the_skips_that_were_left_out(trail: Trail) -> None:
     written = set(keys(trail, "shop.limited", ["id"]))
-    skipped = sorted({key for key in keys(trail, "raw.orders", ["id"]) if key and key not in written})
+    there = {key for key in keys(trail, "raw.orders", ["id"]) if key}
+    skipped = sorted(there - written, key=by_value)
     for name, stored in (("limited", 3), ("counted", 0)):
+        # Of an input that nobody named no digest is made: it costs more than many a model.
+        assert reads(trail, "listed")["orders"]["skips_not_stored_digest"] is None
         digests = sorted(hashlib.sha256(key.encode()).hexdigest() for key in skipped[stored:])
         groups: dict[str, list[str]] = {}
         for digest in digests:
@@ -261,7 +269,7 @@ def test_the_digest_is_that_of_the_skips_that_were_left_out(trail: Trail) -> Non
 
 
 def test_records_that_were_read_are_listed_on_request(trail: Trail) -> None:
-    there = sorted({key for key in keys(trail, "raw.orders", ["id"]) if key})
+    there = sorted({key for key in keys(trail, "raw.orders", ["id"]) if key}, key=by_value)
     assert [event["record_id"] for event in records(trail, "listed", "record_read")] == there[:30]
     assert reads(trail, "listed")["orders"]["reads_not_stored"] == len(there) - 30
     assert records(trail, "filtered", "record_read") == []

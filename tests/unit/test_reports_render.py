@@ -79,6 +79,7 @@ def report(word: str = "orders", **batch: Any) -> BatchReport:
         record_errors=[Anything(invocation_id="i", test_id="t", record_id=word, matched="value", row_values=stored)],
         captures=[Anything(named, capture_mode="changes", relation=word, record_key=word, key_rule=word,
                            records_inserted=1, records_updated=1, records_deleted=1, rows_after=3)],
+        inputs=[Anything(named, input_name=word, reason=word, note=word, rows_read=3, rows_written=1, rows_skipped=2)],
         changes=[
             Anything(named, record_id=word, change_type="update", old_values=json.dumps({word: "1"}),
                      new_values=stored, changed_fields_json=json.dumps([word])),
@@ -139,6 +140,12 @@ def test_what_is_left_out_is_said_with_where_to_find_it() -> None:
     )
 
 
+def test_what_a_relation_read_and_left_out_is_said_below_it() -> None:
+    assert "read 3 rows of <bdi>orders</bdi>: 1 written, 2 skipped (orders)" in render_html(report())
+    only_counted = Anything(report().inputs[0], rows_written=None, rows_skipped=None, note="no key")
+    assert "read 3 rows of <bdi>orders</bdi>; no key" in render_html(replace(report(), inputs=[only_counted]))
+
+
 def test_null_and_empty_text_look_different() -> None:
     changed = Anything(
         invocation_id="i", node_id="orders", record_id="1", change_type="update",
@@ -151,7 +158,7 @@ def test_null_and_empty_text_look_different() -> None:
 def test_a_batch_without_anything_is_still_a_page() -> None:
     empty = replace(
         report(status="incomplete", ended_at=None, first_block=None, sealed=False, actor=None),
-        nodes=[], tests=[], record_errors=[], captures=[], changes=[], not_captured=[], blocks=[],
+        nodes=[], tests=[], record_errors=[], captures=[], inputs=[], changes=[], not_captured=[], blocks=[],
     )  # fmt: skip
     html = render_html(empty)
     assert "No node ran" in html and "Nobody said who ran it" in html and "no end was recorded" in html

@@ -49,9 +49,10 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured relation: the row of its capture, the changes that are shown and how many are not."""
+    """A captured relation: the row of its capture, what it read, the changes that are shown and how many are not."""
 
     row: Row
+    inputs: Sequence[Row]
     changes: Sequence[RecordChange]
     total: int
     left_out: int
@@ -149,6 +150,9 @@ def _captured(report: BatchReport) -> list[Captured]:
     changes: dict[Any, list[Row]] = {}
     for row in report.changes:
         changes.setdefault((row["invocation_id"], row["node_id"]), []).append(row)
+    inputs: dict[Any, list[Row]] = {}
+    for row in report.inputs:
+        inputs.setdefault((row["invocation_id"], row["part"]), []).append(row)
     captured = []
     for capture in report.captures:
         ignored = set((capture["ignored_columns"] or "").split(", "))
@@ -162,7 +166,8 @@ def _captured(report: BatchReport) -> list[Captured]:
             else ("records_inserted", "records_updated", "records_deleted")
         )
         total = sum(int(capture[name] or 0) for name in names)
-        captured.append(Captured(capture, shown, total, max(0, total - len(shown))))
+        read = inputs.get((capture["invocation_id"], capture["part"]), [])
+        captured.append(Captured(capture, read, shown, total, max(0, total - len(shown))))
     return captured
 
 

@@ -30,6 +30,7 @@ _NOT_CAPTURED = f"""
     order by node_id, event_id
 """
 _CAPTURES = f"select * from {{fct_audit_captures}} {_OF_BATCH} order by node_name, captured_at, event_id"
+_INPUTS = f"select * from {{rpt_batch_inputs}} {_OF_BATCH} order by node_name, counted_at, input_name, event_id"
 _ERRORS = f"""
     select * from (
         select *, row_number() over (partition by test_id order by record_id, row_values, event_id) as place
@@ -75,6 +76,7 @@ class BatchReport:
     tests: Sequence[Row]
     record_errors: Sequence[Row]
     captures: Sequence[Row]
+    inputs: Sequence[Row]
     changes: Sequence[Row]
     not_captured: Sequence[Row]
     blocks: Sequence[Row]
@@ -121,6 +123,7 @@ def _read(warehouse: Warehouse, batch_id: str) -> BatchReport:
         tests=read.rows("tests", _TESTS),
         record_errors=read.rows("failing rows", _ERRORS),
         captures=read.rows("captures", _CAPTURES),
+        inputs=read.rows("inputs of captures", _INPUTS),
         changes=read.rows("changed records", _CHANGES),
         not_captured=read.rows("not captured", _NOT_CAPTURED),
         blocks=read.rows("ledger blocks", _BLOCKS),
