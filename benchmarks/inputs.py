@@ -26,7 +26,10 @@ def measure(engine: str, folder: Path, rounds: int, rows: int) -> list[Figure]:
 
     The first model of a process pays for compiling the macros; it has one row.
     """
-    files = {"models/sources.yml": _SOURCES, "models/a_first.sql": _model("", "select order_id from {0} where order_id = 1")}
+    files = {
+        "models/sources.yml": _SOURCES,
+        "models/a_first.sql": _model("", "select order_id from {0} where order_id = 1"),
+    }
     for name, (meta, sql) in MODELS.items():
         files[f"models/{name}.sql"] = _model(meta, sql)
     times: dict[str, list[float]] = {name: [] for name in MODELS}

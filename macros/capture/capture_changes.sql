@@ -41,7 +41,9 @@
         {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"])) }}
     {% endif %}
     {% set sql = batch_audit.record_capture_sql(plan, found) %}
-    {% if plan["inputs"]["inputs"] %} {% set sql = sql ~ batch_audit.record_inputs_sql(plan, found) %} {% endif %}
+    {% if plan["inputs"]["inputs"] %}
+        {% set sql = sql ~ batch_audit.record_inputs_sql(plan, found) %}
+    {% endif %}
     {% for table in plan["made"] %} {% set sql = sql ~ "drop table if exists " ~ table ~ ";\n" %} {% endfor %}
     {{ return(sql) }}
 {% endmacro %}

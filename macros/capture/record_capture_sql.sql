@@ -80,9 +80,7 @@
     {% do found.update({"occurred_at": summary["occurred_at"], "last_seq": events | length + changed}) %}
     {% set sql = batch_audit.insert_events_sql(events) %}
     {% if first and not baseline %} {{ return(sql) }}{% endif %}
-    {% if not changed %}
-        {{ return(sql ~ "drop table batch_audit_recorded;\n") }}
-    {% endif %}
+    {% if not changed %} {{ return(sql ~ "drop table batch_audit_recorded;\n") }} {% endif %}
     {% set write = batch_audit.event_fields(
         run,
         batch_audit.capture_part(),

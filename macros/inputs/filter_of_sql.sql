@@ -8,7 +8,14 @@
     {% set own = "where|from|as|select|with|order|window|group|having|qualify|limit|offset|fetch|union|intersect|except" %}
     {% set names = keys | map(attribute="name") | list + keys | map(attribute="input_name") | list %}
     {% for name in names if modules.re.fullmatch("(?i)" ~ own, name) or not modules.re.fullmatch("[^\\W\\d]\\w*", name) %}
-        {{ return({"filter": none, "unknown": "the name of its key, " ~ name ~ ", cannot be told from its SQL"}) }}
+        {{
+            return(
+                {
+                    "filter": none,
+                    "unknown": "the name of its key, " ~ name ~ ", cannot be told from its SQL",
+                }
+            )
+        }}
     {% endfor %}
     {% set texts = batch_audit._without_literals(sql, names | map("lower") | list) %}
     {% set read = texts["masked"] %}
@@ -16,7 +23,9 @@
         {{ return({"filter": none, "unknown": "its SQL has text or comments that could not be read"}) }}
     {% endif %}
     {% set where = modules.re.search("(?i)\\bwhere\\b", read) %}
-    {% set found = namespace(depth=0, filter=none, rest=read, start=0, end=read | length, done=where is none) %}
+    {% set found = namespace(
+        depth=0, filter=none, rest=read, start=0, end=read | length, done=where is none
+    ) %}
     {% if where %}
         {% set found.start = where.end() %}
         {% set ends = "(?i)[();]|\\b(?:order|window|group|having|qualify|limit|offset|fetch|union|intersect|except)\\b" %}
@@ -24,17 +33,15 @@
             {% if mark.group() == "(" %} {% set found.depth = found.depth + 1 %}
             {% elif mark.group() == ")" and found.depth %} {% set found.depth = found.depth - 1 %}
             {% elif not found.depth %}
-                {% set found.end = found.start + mark.start() %}
-                {% set found.done = true %}
+                {% set found.end = found.start + mark.start() %} {% set found.done = true %}
             {% endif %}
         {% endfor %}
         {% set found.filter = batch_audit._one_line(texts["uncommented"][found.start : found.end]) %}
         {% set found.rest = read[: found.start] ~ " 0 " ~ read[found.end :] %}
     {% endif %}
-    {% set unknown = (
-        batch_audit._other_omission(found.rest, where is not none)
-        or batch_audit._changed_key(found.rest, keys)
-    ) %}
+    {% set unknown = batch_audit._other_omission(
+        found.rest, where is not none
+    ) or batch_audit._changed_key(found.rest, keys) %}
     {{ return({"filter": none if unknown else found.filter, "unknown": unknown}) }}
 {% endmacro %}
 
@@ -60,7 +67,11 @@
         {% do masked.append(between ~ hidden) %}
         {% set at.end = piece.end() %}
     {% endfor %}
-    {{ return({"uncommented": uncommented | join ~ sql[at.end :], "masked": masked | join ~ sql[at.end :]}) }}
+    {{
+        return(
+            {"uncommented": uncommented | join ~ sql[at.end :], "masked": masked | join ~ sql[at.end :]}
+        )
+    }}
 {% endmacro %}
 
 {# SQL with its white space made single blanks, outside texts and quoted names. #}
@@ -87,7 +98,12 @@
     {# After each FROM one relation with an alias at most: no list, no subquery, no function. #}
     {% set name = '(?:"\\w*"|[^\\W\\d]\\w*)' %}
     {% set reads = (
-        "(?i)\\s*" ~ name ~ "(?:\\s*[.]\\s*" ~ name ~ ")*(?:\\s+(?:as\\s+)?(?!(?:where|order|window)\\b)" ~ name
+        "(?i)\\s*"
+        ~ name
+        ~ "(?:\\s*[.]\\s*"
+        ~ name
+        ~ ")*(?:\\s+(?:as\\s+)?(?!(?:where|order|window)\\b)"
+        ~ name
     ) ~ ")?\\s*(?:where\\b|order\\b|window\\b|[);]|$)" %}
     {% for clause in modules.re.finditer("(?i)\\bfrom\\b", sql) %}
         {% if not modules.re.match(reads, sql[clause.end() :]) %}
@@ -113,21 +129,37 @@
 {# Why a record's key may not be the same in the input and in the model, in masked SQL; none when it is. #}
 {% macro _changed_key(sql, keys) %}
     {% for key in keys %}
-        {% set came, made = '"?' ~ modules.re.escape(key["input_name"]) ~ '"?', '"?' ~ modules.re.escape(key["name"]) ~ '"?' %}
+        {% set came, made = (
+            '"?' ~ modules.re.escape(key["input_name"]) ~ '"?',
+            '"?' ~ modules.re.escape(key["name"]) ~ '"?',
+        ) %}
         {% set type = "[\\w ]+(?:[(][\\d, ]*[)])?" %}
         {% set column = '(?:[\\w"]+\\s*[.]\\s*)*' ~ came %}
         {% set kept = (
-            "(?i)(?:\\bselect\\b|,)\\s*(?:cast\\s*[(]\\s*" ~ column ~ "\\s+as\\s+" ~ type ~ "\\s*[)]|" ~ column
-        ) ~ "(?:\\s*::\\s*" ~ type ~ ")?)\\s+(?:as\\s+)?" ~ made ~ "$" %}
+            (
+                "(?i)(?:\\bselect\\b|,)\\s*(?:cast\\s*[(]\\s*"
+                ~ column
+                ~ "\\s+as\\s+"
+                ~ type
+                ~ "\\s*[)]|"
+                ~ column
+            )
+            ~ "(?:\\s*::\\s*"
+            ~ type
+            ~ ")?)\\s+(?:as\\s+)?"
+            ~ made
+            ~ "$"
+        ) %}
         {% set aliased = namespace(kept=0) %}
-        {% set before = "select distinct all and or not when then else case by on in is like between where from as with" %}
-        {% for named in modules.re.finditer('(?i)([\\w"]+|[)\\]])\\s+(as\\s+)?' ~ made ~ '(?![\\w"])', sql) %}
-            {% if named.group(2) is not none or named.group(1) | lower not in before.split() %}
-                {% if modules.re.search(kept, sql[: named.end()]) %} {% set aliased.kept = aliased.kept + 1 %}
-                {% else %} {{ return("its SQL makes " ~ key["name"] ~ " itself") }}
+        {% set no_name_before = "select distinct all and or not when then else case by on in is like between where from".split() %}
+        {% for named in modules.re.finditer('(?i)(?<![\\w"])' ~ made ~ '(?![\\w"])', sql) %}
+            {% set word = modules.re.search('([\\w"]+|[)\\]])\\s+$', sql[: named.start()]) %}
+            {# After a word that ends an expression, or AS, it is the name of that expression. #}
+            {% if word and word.group(1) | lower not in no_name_before %}
+                {% if not modules.re.search(kept, sql[: named.end()]) %}
+                    {{ return("its SQL makes " ~ key["name"] ~ " itself") }}
                 {% endif %}
-            {% elif named.group(1) | lower in ["as", "with"] %}
-                {{ return("its SQL makes " ~ key["name"] ~ " itself") }}
+                {% set aliased.kept = aliased.kept + 1 %}
             {% endif %}
         {% endfor %}
         {% if modules.re.search("(?i)" ~ made ~ "\\s*:(?!:)", sql) %}

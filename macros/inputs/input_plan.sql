@@ -29,11 +29,22 @@
     {% for name in ["audit_max_skips", "audit_max_reads"] %}
         {% set most = meta.get(name, 0) %}
         {% if most is not integer or most is boolean or most < 0 %}
-            {{ return({"problem": "its " ~ name ~ " is " ~ most, "remedy": "Write a whole number, 0 or more."}) }}
+            {{
+                return(
+                    {"problem": "its " ~ name ~ " is " ~ most, "remedy": "Write a whole number, 0 or more."}
+                )
+            }}
         {% endif %}
     {% endfor %}
     {% if meta.get("audit_reads", "counts") not in ["counts", "records"] %}
-        {{ return({"problem": "its audit_reads is " ~ meta.get("audit_reads"), "remedy": "Write counts or records."}) }}
+        {{
+            return(
+                {
+                    "problem": "its audit_reads is " ~ meta.get("audit_reads"),
+                    "remedy": "Write counts or records.",
+                }
+            )
+        }}
     {% endif %}
     {{ return(none) }}
 {% endmacro %}
@@ -69,9 +80,15 @@
         {% set columns = [] if columns is none else [columns] if columns is string else columns %}
         {% if matches | length != 1 %}
             {% do problems.append(
-                name ~ (", which the model does not read" if not matches else ", which may be " ~ matches | join(" or "))
+                name
+                ~ (
+                    ", which the model does not read"
+                    if not matches
+                    else ", which may be " ~ matches | join(" or ")
+                )
             ) %}
-        {% elif matches[0] in ids %} {% do problems.append(name ~ ", which " ~ ids[matches[0]] ~ " names, too") %}
+        {% elif matches[0] in ids %}
+            {% do problems.append(name ~ ", which " ~ ids[matches[0]] ~ " names, too") %}
         {% elif columns is mapping or columns is not iterable or columns | reject("string") | list %}
             {% do problems.append(name ~ ", with something else than a column or a list of columns") %}
         {% else %}
@@ -91,7 +108,8 @@
                     ~ (names | join(", ") or "nothing")
                     ~ ". Its key is "
                     ~ plan["key"]
-                    | join(", ") ~ ".\n  Write meta: {audit_inputs: {input: [its columns for that key]}},"
+                    | join(", ")
+                    ~ ".\n  Under meta write audit_inputs: {input: [its columns for that key]},"
                     ~ " with ~ instead of columns for an input whose rows are only counted.",
                 }
             )
@@ -122,16 +140,18 @@
     {% else %} {% set relation = builtins.ref(node.package_name, node.name) %}
     {% endif %}
     {% set external = relation.external is defined and relation.external %}
-    {% set stored = none if external else adapter.get_relation(relation.database, relation.schema, relation.identifier) %}
+    {% set stored = (
+        none
+        if external
+        else adapter.get_relation(relation.database, relation.schema, relation.identifier)
+    ) %}
     {% if not external and stored is none %}
         {{ return({"problem": name ~ ", and there is no table or view " ~ relation}) }}
     {% elif columns and columns | length != plan["key"] | length %}
         {{
             return(
                 {
-                    "problem": name
-                    ~ " with "
-                    ~ columns
+                    "problem": name ~ " with " ~ columns
                     | length ~ " of the " ~ plan["key"]
                     | length ~ " columns of the key"
                 }

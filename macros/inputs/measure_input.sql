@@ -2,7 +2,7 @@
   What a capture says of one input, as the metadata of its record_read: how many rows the input has, how many of them stand
   for a record that the model has (written), that it has not (skipped) or for none (null_key), and why rows were skipped.
   Counted after the build, in its transaction. Where keys were compared it leaves batch_audit_input (found: `skip`,
-  `extra` or `read`, k_0, k_1 … of the key) and, if they were copied first, batch_audit_read (k_0, k_1 … of all rows).
+  `extra` or `read`, number of rows, k_0, k_1 … of the key) and, if they were copied first, batch_audit_read (k_0, k_1 … of all rows).
 #}
 {% macro measure_input(plan, found, input) %}
     {% set facts = {
@@ -16,8 +16,15 @@
     } %}
     {% set told = batch_audit._told_filter(plan, input) %}
     {% set records = model.config.get("meta", {}).get("audit_reads") == "records" %}
-    {% if input["only_counted"] or (input["rule"] == "inferred" and input["is_table"] and not told["unknown"] and not records) %}
-        {% set rows = run_query("select count(*) from (select * from " ~ input["relation"] ~ ") as t").rows[0][0] | int %}
+    {% if input["only_counted"] or (
+        input["rule"] == "inferred" and input["is_table"] and not told["unknown"] and not records
+    ) %}
+        {% set rows = (
+            run_query("select count(*) from (select * from " ~ input["relation"] ~ ") as t").rows[
+                0
+            ][0]
+            | int
+        ) %}
         {% do facts.update({"rows_read": rows}) %}
         {% if input["only_counted"] %} {{ return(facts) }}{% endif %}
         {# SQL of this shape makes one row of each that its filter lets through: as many rows are the same rows. #}
@@ -34,11 +41,16 @@
         {% do told.update({"unknown": "the model has records with keys that this input has not"}) %}
     {% endif %}
     {% if facts["rows_skipped"] %}
-        {% set why = told["unknown"] or "its SQL keeps all rows, so that the input, or the model, has changed otherwise" %}
+        {% set why = (
+            told["unknown"]
+            or "its SQL keeps all rows, so that the input, or the model, has changed otherwise"
+        ) %}
         {% do facts.update(
             {
                 "reason": (
-                    "filter: " ~ told["filter"] if told["filter"] and not told["unknown"] else "unknown: " ~ why
+                    "filter: " ~ told["filter"]
+                    if told["filter"] and not told["unknown"]
+                    else "unknown: " ~ why
                 )
             }
         ) %}
@@ -62,35 +74,49 @@
         {% do keys.append(name) %}
         {% if key["by_text"] %} {% do by_text.append(name) %} {% endif %}
     {% endfor %}
-    {% set read = "(select " ~ sides["value"] | join(", ") ~ " from (select * from " ~ input["relation"] ~ ") as t)" %}
+    {% set read = (
+        "(select " ~ sides["value"]
+        | join(", ") ~ " from (select * from " ~ input["relation"] ~ ") as t)"
+    ) %}
     {% set clean = "drop table if exists batch_audit_input;\ndrop table if exists batch_audit_read;\n" %}
     {% set listed = model.config.get("meta", {}).get("audit_reads") == "records" %}
     {% if not input["is_table"] or listed %}
         {# A view is computed once, and what is counted and what is compared are the same rows. #}
-        {% set clean = clean ~ batch_audit.temp_table_sql("batch_audit_read", "select * from " ~ read ~ " as r") %}
+        {% set clean = clean ~ batch_audit.temp_table_sql(
+            "batch_audit_read", "select * from " ~ read ~ " as r"
+        ) %}
         {% set read = "batch_audit_read" %}
     {% endif %}
     {% set rows %}
-        select case when i.present is null then 'extra' else 'skip' end as found, 1 as number,
+        select case when i.present is null then 'extra' else 'skip' end as found, count(*) as number,
             i.{{ keys | join(", i.") }}
         from {{ read }} as i
         full outer join
             (select {{ sides["model_value"] | join(", ") }} from {{ plan["whole"] }} as t) as o
             on {{ same | join(" and ") }}
         where i.present is null or o.present is null
+        group by i.present, i.{{ keys | join(", i.") }}
         union all
         select 'read', count(*) {% for name in keys %}, null {% endfor %} from {{ read }} as i
     {% endset %}
     {% do run_query(clean ~ batch_audit.temp_table_sql("batch_audit_input", rows)) %}
-    {% set skipped = "case when found = 'skip' and not (" ~ is_null | join(" or ") ~ ") then " %}
+    {% set sums = [] %}
+    {% set keyless = "(" ~ is_null | join(" or ") ~ ")" %}
+    {% set skipped = "found = 'skip' and not " ~ keyless %}
+    {% for name, condition in [
+        ("rows_read", "found = 'read'"),
+        ("null_keys", "found = 'skip' and " ~ keyless),
+        ("rows_skipped", skipped),
+        ("extra", "found = 'extra'"),
+    ] %}
+        {% do sums.append("coalesce(sum(case when " ~ condition ~ " then number end), 0) as " ~ name) %}
+    {% endfor %}
     {% set row = run_query(
-        "select coalesce(sum(case when found = 'read' then number end), 0) as rows_read,"
-        ~ " count(case when found = 'skip' and ("
-        ~ is_null
-        | join(" or ") ~ ") then 1 end) as null_keys, count(" ~ skipped
-        ~ "1 end) as rows_skipped, count(distinct " ~ skipped
-        ~ (keys[0] if keys | length == 1 else "(" ~ keys | join(", ") ~ ")")
-        ~ " end) as records_skipped, count(case when found = 'extra' then 1 end) as extra from batch_audit_input"
+        "select " ~ sums
+        | join(", ")
+        ~ ", count(case when "
+        ~ skipped
+        ~ " then 1 end) as records_skipped from batch_audit_input"
     ).rows[0] %}
     {{
         return(
@@ -124,11 +150,15 @@
         ) %}
         {% set value = "t." ~ batch_audit.quoted_name(column["name"]) %}
         {% set model_value = "t." ~ batch_audit.quoted_name(name) %}
-        {% set direct = (numbers or column["type"] == own["type"]) and not (column["loose"] or own["loose"]) %}
+        {% set direct = (numbers or column["type"] == own["type"]) and not (
+            column["loose"] or own["loose"]
+        ) %}
         {% do pairs.append(
             {
                 "value": value if direct else batch_audit.canonical_text(value, column["type"]),
-                "model_value": model_value if direct else batch_audit.canonical_text(model_value, own["type"]),
+                "model_value": (
+                    model_value if direct else batch_audit.canonical_text(model_value, own["type"])
+                ),
                 "record_text": batch_audit.escaped_field(
                     batch_audit.canonical_text(kept, column["type"]) if direct else kept
                 ),

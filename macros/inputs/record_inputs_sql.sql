@@ -23,7 +23,11 @@
         {% do events.append(batch_audit._input_event(found, last.seq + 1, "read", facts, shared)) %}
         {% set last.seq = last.seq + 1 %}
         {% for kind, table, stored in kept if stored %}
-            {% set said = {"reason": facts["reason"] | truncate(300, true, "…", 0)} if kind == "skip" else none %}
+            {% set said = (
+                {"reason": facts["reason"] | truncate(300, true, "…", 0)}
+                if kind == "skip"
+                else none
+            ) %}
             {% set event = batch_audit._input_event(found, last.seq + 1, kind, said, shared) %}
             {% do inserts.append(
                 batch_audit.insert_recorded_sql(event, ["record_id"], table, payloads=false)
@@ -62,12 +66,14 @@
         select {{ texts | join(" || '|' || ") }} as record_id, {{ keys | join(", ") }}
         from {{ "batch_audit_input" if kind == "skip" else "batch_audit_read" }}
         where {{ filled | join(" and ") }} {% if kind == "skip" %} and found = 'skip' {% endif %}
-        group by {{ keys | join(", ") }}
+        {% if kind == "read" %} group by {{ keys | join(", ") }} {% endif %}
         order by {{ keys | join(", ") }}
     {% endset %}
     {% if total and most %}
         {% do run_query(
-            batch_audit.temp_table_sql(table, "select record_id from (" ~ ids ~ " limit " ~ most ~ ") as r")
+            batch_audit.temp_table_sql(
+                table, "select record_id from (" ~ ids ~ " limit " ~ most ~ ") as r"
+            )
         ) %}
     {% endif %}
     {% set digest = none %}

@@ -14,10 +14,17 @@ with
             metadata,
             {{ batch_audit.json_text("metadata", "reason") }} as reason,
             {% for name in [
-                "rows_read", "rows_written", "rows_skipped", "rows_null_key",
-                "records_skipped", "skips_not_stored", "records_without_input"
+                "rows_read",
+                "rows_written",
+                "rows_skipped",
+                "rows_null_key",
+                "records_skipped",
+                "skips_not_stored",
+                "records_without_input",
             ] %}
-                cast({{ batch_audit.json_text("metadata", name) }} as bigint) as {{ name }}{{ "," if not loop.last }}
+                cast(
+                    {{ batch_audit.json_text("metadata", name) }} as bigint
+                ) as {{ name }}{{ "," if not loop.last }}
             {% endfor %}
         from {{ ref("stg_audit_events") }}
         where event_type = 'record_read' and record_id is null
@@ -41,7 +48,8 @@ select
     rows_read,
     rows_written,
     rows_skipped,
-    -- What is neither in the model nor left out for a reason that is known; unknown where keys were not compared.
+    -- What is neither in the model nor left out for a reason that is known; unknown where keys were not
+    -- compared.
     case
         when reason like 'filter: %' then rows_null_key else rows_skipped + rows_null_key
     end as rows_not_explained,

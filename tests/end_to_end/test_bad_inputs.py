@@ -56,8 +56,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
 }  # fmt: skip
 # Models that say nothing of their inputs, with what their capture says of them.
 SILENT = {
-    "forced": ("-- depends_on: {{ source('raw', 'gone') }}\nselect 1 as id", "raw.gone, and there is no table or view"),
-    "other_name": (FROM.replace("id from", "id as order_id from"), "raw.orders, which has no column order_id"),
+    "forced": (
+        "-- depends_on: {{ source('raw', 'gone') }}\nselect 1 as id",
+        "raw.gone, and there is no table or view",
+    ),
+    "other_name": (
+        FROM.replace("id from", "id as order_id from"),
+        "raw.orders, which has no column order_id",
+    ),
     "no_input": ("select 1 as id", "audit_inputs names no input, and the model reads 0 inputs"),
 }
 WARNED = {"warned": ({"audit_inputs": "nope", "audit_on_error": "warn"}, FROM)}
@@ -81,7 +87,9 @@ def trail(
         project = write_project(folder / "project", target, files=files | {"models/sources.yml": SOURCES})
         for schema in ("raw", "old"):
             project.query(f"create schema {schema}")
-            project.query(f"create table {schema}.orders as select 1 as id, 'a' as note union all select 2, 'b'")
+            project.query(
+                f"create table {schema}.orders as select 1 as id, 'a' as note union all select 2, 'b'"
+            )
         project.query("create table raw.canary as select 1 as id")
         forks.dbt(project, "run", expect=1)
         yield Trail(project)
@@ -93,7 +101,9 @@ def test_a_declaration_that_cannot_be_followed_fails_the_model_and_says_why(trai
     assert status == "error" and error is not None
     assert f"{name}: cannot capture changes, its " in error
     assert REFUSED[name][2] in error
-    tables = trail.project.query("select table_name from information_schema.tables where table_schema = 'shop'")
+    tables = trail.project.query(
+        "select table_name from information_schema.tables where table_schema = 'shop'"
+    )
     assert name not in {row["table_name"] for row in tables}
     assert trail.events(target=trail.node(name), part=trail.node(name)) == []
 
@@ -101,7 +111,7 @@ def test_a_declaration_that_cannot_be_followed_fails_the_model_and_says_why(trai
 def test_the_error_says_what_may_be_written(trail: Trail) -> None:
     error = trail.outcome("not_read")[1] or ""
     assert "The model reads: raw.orders. Its key is id." in error
-    assert "Write meta: {audit_inputs: {input: [its columns for that key]}}" in error
+    assert "Under meta write audit_inputs: {input: [its columns for that key]}" in error
 
 
 @pytest.mark.parametrize("name", SILENT)

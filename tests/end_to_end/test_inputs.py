@@ -45,7 +45,10 @@ MODELS: dict[str, tuple[str, Any, dict[str, Any], str]] = {
         "table", "order_id", {"audit_inputs": {"orders": "id"}},
         f"select cast(id as varchar(20)) as order_id from {ORDERS} where region = 'north'",
     ),
-    "distinct_ids": ("table", "id", {}, f"select distinct id from {ORDERS} where id is not null and id <> 40"),
+    "distinct_ids": (
+        "table", "id", {},
+        f"select distinct id from {ORDERS} where id is not null and id <> 40",
+    ),
     "renumbered": (
         "table", "id", {},
         f"select row_number() over (order by id) as id from {ORDERS} where id < 20 and region <> 'nowhere'",
@@ -59,7 +62,10 @@ MODELS: dict[str, tuple[str, Any, dict[str, Any], str]] = {
     ),
     "of_a_view": ("table", "id", {}, "select id from {{ ref('a_view') }} where note is not null"),
     "of_an_ephemeral": ("table", "id", {}, "select id from {{ ref('an_ephemeral') }}"),
-    "undeclared": ("table", "id", {}, f"select o.id from {ORDERS} as o, {REGIONS} as r where r.code = o.region and id > 0"),
+    "undeclared": (
+        "table", "id", {},
+        f"select o.id from {ORDERS} as o, {REGIONS} as r where r.code = o.region and id > 0",
+    ),
     "without_key": ("table", "n", {}, f"select count(*) as n from {ORDERS}"),
     "switched_off": ("table", "id", {"audit_inputs": False}, f"select id from {ORDERS} where id > 7"),
     "grown": (
@@ -97,7 +103,9 @@ def fill(project: Project) -> None:
         "create table raw.lines as select cast(i / 3 as integer) as id, 'l|' || (i % 3) as line,"
         " case when i % 5 = 0 then 'x|~' else 'b' end as note from generate_series(1, 30) as t(i)"
     )
-    project.query("create table raw.regions as select 'north' as code, 'North' as name union all select 'south', 'S'")
+    project.query(
+        "create table raw.regions as select 'north' as code, 'North' as name union all select 'south', 'S'"
+    )
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -146,7 +154,9 @@ def keys(trail: Trail, relation: str, columns: list[str]) -> list[str | None]:
         return str(value).replace("~", "~0").replace("|", "~1")
 
     rows = trail.project.query(f"select {', '.join(columns)} from {relation}")
-    return [None if None in row.values() else "|".join(field(value) for value in row.values()) for row in rows]
+    return [
+        None if None in row.values() else "|".join(field(value) for value in row.values()) for row in rows
+    ]
 
 
 def by_value(record_id: str) -> list[tuple[int, str]]:
@@ -221,19 +231,29 @@ def test_the_reason_is_the_filter_where_it_can_be_told(
 
 def test_a_skip_names_the_input_and_the_model(trail: Trail) -> None:
     (sources, targets) = zip(
-        *((event["source"], event["target"]) for event in records(trail, "of_a_view", "record_skip")), strict=True
+        *((event["source"], event["target"]) for event in records(trail, "of_a_view", "record_skip")),
+        strict=True,
     )
     assert (set(sources), set(targets)) == ({"model.shop.a_view"}, {"model.shop.of_a_view"})
 
 
 def test_a_model_that_leaves_nothing_out_is_only_counted(trail: Trail) -> None:
     said = reads(trail, "whole")["regions"]
-    assert (said["compared_by"], said["rows_read"], said["rows_written"], said["rows_skipped"]) == ("count", 2, 2, 0)
+    assert (said["compared_by"], said["rows_read"], said["rows_written"], said["rows_skipped"]) == (
+        "count",
+        2,
+        2,
+        0,
+    )
 
 
 def test_an_input_without_a_key_is_only_counted(trail: Trail) -> None:
     said = reads(trail, "joined")["regions"]
-    assert (said["rows_read"], said.get("rows_skipped"), said["note"]) == (2, None, "audit_inputs gives no key for it")
+    assert (said["rows_read"], said.get("rows_skipped"), said["note"]) == (
+        2,
+        None,
+        "audit_inputs gives no key for it",
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ _NOT_CAPTURED = f"""
     order by node_id, event_id
 """
 _CAPTURES = f"select * from {{fct_audit_captures}} {_OF_BATCH} order by node_name, captured_at, event_id"
-_INPUTS = f"select * from {{rpt_batch_inputs}} {_OF_BATCH} order by node_name, counted_at, input_name, event_id"
+_INPUTS = (
+    f"select * from {{rpt_batch_inputs}} {_OF_BATCH} order by node_name, counted_at, input_name, event_id"
+)
 _ERRORS = f"""
     select * from (
         select *, row_number() over (partition by test_id order by record_id, row_values, event_id) as place
