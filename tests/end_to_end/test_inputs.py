@@ -54,8 +54,14 @@ MODELS: dict[str, tuple[str, Any, dict[str, Any], str]] = {
         f"select row_number() over (order by id) as id from {ORDERS} where id < 20 and region <> 'nowhere'",
     ),
     "composite": ("table", ["id", "line"], {}, f"select line, id, note from {LINES} where note <> 'x|~'"),
-    "limited": ("table", "id", {"audit_max_skips": 3, "audit_inputs": "raw.orders"}, f"select id from {ORDERS} where id % 2 = 0"),
-    "counted": ("table", "id", {"audit_max_skips": 0, "audit_inputs": ["orders"]}, f"select id from {ORDERS} where id % 2 = 0"),
+    "limited": (
+        "table", "id", {"audit_max_skips": 3, "audit_inputs": "raw.orders"},
+        f"select id from {ORDERS} where id % 2 = 0",
+    ),
+    "counted": (
+        "table", "id", {"audit_max_skips": 0, "audit_inputs": ["orders"]},
+        f"select id from {ORDERS} where id % 2 = 0",
+    ),
     "listed": (
         "table", "id", {"audit_reads": "records", "audit_max_reads": 30, "audit_max_skips": 4},
         f"select id from {ORDERS} where id > 10",

@@ -1,4 +1,4 @@
-"""Inputs of what dbt changes in place: microbatches window by window, snapshots and incremental runs against all rows."""
+"""Inputs of what dbt changes in place: microbatches are compared window by window, snapshots by current rows."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,8 +25,16 @@ META = "meta={'audit_capture': 'changes', 'audit_key': 'id', 'audit_inputs': '%s
 WINDOWS = (
     "incremental_strategy='microbatch', event_time='ts', begin='2026-01-01', batch_size='day', lookback=3"
 )
-SQL = "{{{{ config(materialized='incremental', {}) }}}}\n"\
- id, ts from {{{{ source('raw', '{}') }}}} where id % 4 <> 0"
+SQL = (
+    "{{{{ config(materialized='incremental', {}) }}}}"
+    "select id, ts from {{{{ source('raw', '{}') }}}} where id % 4 <> 0"
+)
+TABLE = "{{ config(materialized='table', meta={'audit_capture': 'changes', 'audit_key': 'id'}) }}"
+SNAPSHOT = (
+    "{% snapshot versions %}{{ config(strategy='check', unique_key='id', check_cols='all', "
+    + META % "raw.undated"
+    + ") }} select id, ts from {{ source('raw', 'undated') }} where id > 2 {% endsnapshot %}"
+)
 
 
 def files(engine: str) -> dict[str, str]:
@@ -36,12 +44,9 @@ def files(engine: str) -> dict[str, str]:
         "models/sources.yml": SOURCES,
         "models/dated_windows.sql": SQL.format(f"{windows}, {META % 'dated'}", "dated"),
         "models/undated_windows.sql": SQL.format(f"{windows}, {META % 'undated'}", "undated"),
-        "models/from_seed.sql": "{{ config(materialized='table', meta={'audit_capture': 'changes', 'audit_key': 'id'}) }}"
-        "select id from {{ ref('numbers') }} where id <> 2",
+        "models/from_seed.sql": TABLE + "select id from {{ ref('numbers') }} where id <> 2",
         "seeds/numbers.csv": "id\n1\n2\n3\n",
-        "snapshots/versions.sql": "{% snapshot versions %}{{ config(strategy='check', unique_key='id', check_cols='all', "
-        + META % "raw.undated"
-        + ") }} select id, ts from {{ source('raw', 'undated') }} where id > 2 {% endsnapshot %}",
+        "snapshots/versions.sql": SNAPSHOT,
     }
 
 
