@@ -52,7 +52,7 @@
 {# What the model reads: unique_id -> the names by which audit_inputs may call it. #}
 {% macro _model_inputs() %}
     {% set known = {} %}
-    {% for id in model.depends_on.nodes or [] if id != model.unique_id %}
+    {% for id in (model.depends_on.nodes or []) | sort if id != model.unique_id %}
         {% set node = graph.nodes.get(id) %}
         {% set source = graph.sources.get(id) %}
         {% if node and node.resource_type | string in ["model", "seed", "snapshot"] %}
@@ -74,7 +74,8 @@
         {% do wanted.update({name | string: asked[name] if asked is mapping else plan["key"]}) %}
     {% endfor %}
     {% set inputs, problems, ids = [], [], {} %}
-    {% for name, columns in wanted.items() %}
+    {# dbt's static parser gives a mapping in an order of chance. #}
+    {% for name, columns in wanted | dictsort %}
         {% set matches = [] %}
         {% for id, names in known.items() if name in names %} {% do matches.append(id) %} {% endfor %}
         {% set columns = [] if columns is none else [columns] if columns is string else columns %}

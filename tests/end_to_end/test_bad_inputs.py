@@ -34,7 +34,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "two_of_a_name": (
         {"audit_inputs": "orders"},
         FROM + " union all select id + 100 from {{ source('old', 'orders') }}",
-        "names orders, which may be source.shop.raw.orders or source.shop.old.orders.",
+        "names orders, which may be source.shop.old.orders or source.shop.raw.orders.",
     ),
     "twice": ({"audit_inputs": ["orders", "raw.orders"]}, FROM, "names raw.orders, which orders names, too."),
     "a_number": ({"audit_inputs": 7}, FROM, "names 7, which the model does not read."),
