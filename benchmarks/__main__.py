@@ -15,6 +15,7 @@ BENCHMARKS = {
     "overhead": ("dbt build of 200 models and 200 tests", 3),
     "capture": ("Capture of a wide table, 2 % changed", 5),
     "inputs": ("Reads and skips of a captured table", 3),
+    "growth": ("Capture and a check snapshot, 20,000 changes, the table ten times as large", 2),
     "incremental": ("Capture of an incremental run, 10,000 rows of delta", 3),
     "ledger": ("Sealing and verifying", 3),
     "history": ("History of one record", 7),

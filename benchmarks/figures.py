@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured quantity: `values` are its rounds, in `unit` ("s", or "x" for a ratio within one round).
+    """One measured quantity: `values` are its rounds, in `unit` ("s", "MB", "bytes", or "x" for a
+    ratio within one round).
 
     `budget` is what its median may be at most, or must be at least with `at_least`.
     """

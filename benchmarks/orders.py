@@ -2,8 +2,8 @@
 
 from tests.support.target import Target
 
-# Of 1000 rows: 16 updated, 2 deleted, and 2 new ones.
-CHANGED = "2 %: 1.6 % updated, 0.2 % deleted, 0.2 % inserted"
+# Of so many rows 16 are updated, 2 deleted, and 2 are new: 2 %.
+PERIOD = 1000
 
 COLUMNS = """
     i as order_id,
@@ -19,17 +19,20 @@ COLUMNS = """
 """
 
 
-def load(target: Target, rows: int) -> None:
-    """Create raw.orders_1 and raw.orders_2 of `rows` rows and 10 columns, and the view raw.orders over the first."""
+def load(target: Target, rows: int, period: int = PERIOD) -> None:
+    """Create raw.orders_1 and raw.orders_2 of `rows` rows and 10 columns, and the view raw.orders over the first.
+
+    The versions differ in 20 of `period` rows, so that `rows` and `period` that grow alike keep the number of changes.
+    """
     first = COLUMNS.format(status="'open'")
-    second = COLUMNS.format(status="case when i % 1000 < 16 then 'closed' else 'open' end")
+    second = COLUMNS.format(status=f"case when i % {period} < 16 then 'closed' else 'open' end")
     with target.connected() as connection:
         cursor = connection.cursor()
         cursor.execute("create schema raw")
         cursor.execute(f"create table raw.orders_1 as select {first} from generate_series(1, {rows}) as t(i)")
         cursor.execute(
-            f"create table raw.orders_2 as select {second} from generate_series(1, {rows + rows // 500}) as t(i)"
-            " where i % 1000 not in (16, 17)"
+            f"create table raw.orders_2 as select {second} from generate_series(1, {rows + 2 * rows // period}) as t(i)"
+            f" where i % {period} not in (16, 17)"
         )
     show(target, 1)
 
