@@ -5,6 +5,7 @@ is its own; on Postgres the server works in other processes, which are looked at
 """
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,47 +78,47 @@ def _measure(engine: str, target: Target, root: Path, rounds: int, size: int) ->
 
 def _run(project: Project, name: str) -> tuple[float, float]:
     """Seconds that dbt says the node took, hooks included, and the bytes that dbt and the server held at most."""
-    with _server_memory(project.target) as server:
-        timing = timed(project, [*DBT, "build", "--threads", "1", "--select", FIRST, name])
+    with _memory_held(project.target.database) as samples:
+        timed(project, [*DBT, "build", "--threads", "1", "--select", FIRST, name])
     results = json.loads(project.read("target/run_results.json"))["results"]
     times = {result["unique_id"].split(".")[-1]: result["execution_time"] for result in results}
-    return times[name], timing.peak + max(server)
+    return times[name], max(samples)
 
 
 @contextmanager
-def _server_memory(target: Target) -> Iterator[list[int]]:
-    """A list that grows by what the database's own Postgres processes hold beside shared memory; DuckDB has none."""
+def _memory_held(server: str) -> Iterator[list[int]]:
+    """A list that grows by the bytes that our children and the Postgres processes of a database hold together.
+
+    A finished child's own `ru_maxrss` is no use: on Linux it starts from what the parent held when it forked.
+    """
     samples, done = [0], threading.Event()
 
     def look() -> None:
         while not done.wait(SAMPLE_SECONDS):
-            samples.append(_held_by_processes_of(target.database))
+            samples.append(sum(_held(process, server) for process in Path("/proc").glob("[0-9]*")))
 
     watcher = threading.Thread(target=look, daemon=True)
-    if target.engine == "postgres":
-        watcher.start()
+    watcher.start()
     try:
         yield samples
     finally:
         done.set()
-        if watcher.is_alive():
-            watcher.join()
+        watcher.join()
 
 
-def _held_by_processes_of(name: str) -> int:
-    held = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-            if b"postgres:" not in command or name.encode() not in command:
-                continue
-            status = (process / "status").read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            continue  # it has ended meanwhile
-        held += sum(
-            int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon:")
-        )
-    return held
+def _held(process: Path, server: str) -> int:
+    """Bytes of a process that count here: a child's whole, of a server process what is not shared memory."""
+    try:
+        status = (process / "status").read_text(encoding="utf-8")
+        fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+        if int(fields["PPid"]) == os.getpid():
+            return int(fields["VmRSS"].split()[0]) * 1024
+        command = (process / "cmdline").read_bytes()
+        if b"postgres:" in command and server.encode() in command:
+            return int(fields["RssAnon"].split()[0]) * 1024
+    except (OSError, KeyError):
+        return 0  # it has ended meanwhile, or is a thread of the kernel
+    return 0
 
 
 def _bytes_used(target: Target) -> float:

@@ -16,12 +16,10 @@ BATCH_AUDIT = [sys.executable, "-m", "batch_audit"]
 
 @dataclass(frozen=True)
 class Timing:
-    """One process: seconds of `wall`, of `cpu` (user and system, of it and the children that it waited for), and
-    `peak`, the bytes of memory that it held at most."""
+    """Seconds of one process: `wall`, and `cpu` (user and system, of it and the children that it waited for)."""
 
     wall: float
     cpu: float
-    peak: int
 
 
 def timed(project: Project, command: list[str], env: Mapping[str, str] | None = None) -> Timing:
@@ -43,4 +41,4 @@ def timed(project: Project, command: list[str], env: Mapping[str, str] | None = 
     if process.returncode:
         tail = output.read_text(encoding="utf-8", errors="replace")[-3000:]
         raise RuntimeError(f"{' '.join(command)} exited with {process.returncode}:\n{tail}")
-    return Timing(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Timing(wall, usage.ru_utime + usage.ru_stime)
