@@ -40,8 +40,10 @@
             "deletes": found["deletes"],
             "not_stored": found.get("not_stored", 0),
             "not_stored_digest": found.get("not_stored_digest"),
+            "fingerprint_before": found.get("fingerprint_before"),
             "fingerprint": found["fingerprint"],
             "fingerprint_engine": found["fingerprint_engine"],
+            "reconciled": batch_audit._reconciled(plan),
             "note": plan["why_first"],
         },
     ) %}
