@@ -20,9 +20,7 @@
     {% set replaced = model.config.materialized == "table" or (
         model.config.materialized == "incremental" and (should_full_refresh() or not is_table)
     ) %}
-    {% if not replaced or not (
-        batch_audit._asks_for_copy() or batch_audit.replaces_in_place(previous)
-    ) %}
+    {% if not replaced or not (batch_audit._asks_for_copy() or batch_audit.replaces_in_place(previous)) %}
         {{ return("") }}
     {% endif %}
     {% do store_result(batch_audit.capture_part(), response={"what": "rows" if is_table else "nothing"}) %}

@@ -35,7 +35,10 @@
     {% set last = dict(fromjson(rows[0][0], {}), captured_at=rows[0][1] | int, unbroken=not rows[0][2]) %}
     {% if rows[0]["part"] != unique_id %}
         {% do batch_audit._left_together(
-            last, captures ~ " and c.invocation_id = " ~ batch_audit.text_literal(rows[0]["invocation_id"])
+            last,
+            captures
+            ~ " and c.invocation_id = "
+            ~ batch_audit.text_literal(rows[0]["invocation_id"]),
         ) %}
     {% endif %}
     {{ return(last) }}

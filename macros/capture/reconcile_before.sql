@@ -10,8 +10,7 @@
     {% set number = (last.get("capture_no") or 0) + 1 %}
     {% if every is none or number % every %} {{ return(none) }}{% endif %}
     {% set described = batch_audit.relation_columns(relation) %}
-    {% if not last.get("fingerprint") %}
-        {{ return({"reason": "no capture before it left a fingerprint"}) }}
+    {% if not last.get("fingerprint") %} {{ return({"reason": "no capture before it left a fingerprint"}) }}
     {% elif not last["unbroken"] %}
         {{ return({"reason": "a build since the capture before it was not captured"}) }}
     {% elif last.get("columns") != batch_audit._names_and_types(described) %}
@@ -29,7 +28,9 @@
         {{ return({"reason": "the engine's version is no longer that of the capture before it"}) }}
     {% endif %}
     {# On DuckDB dbt has not begun its transaction, and another batch may have ended between the two reads. #}
-    {% if batch_audit.capture_part() != model.unique_id and batch_audit.last_capture(model.unique_id) != last %}
+    {% if batch_audit.capture_part() != model.unique_id and batch_audit.last_capture(
+        model.unique_id
+    ) != last %}
         {{ return({"reason": "another batch of it ended meanwhile"}) }}
     {% endif %}
     {{

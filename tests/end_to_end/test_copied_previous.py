@@ -18,7 +18,10 @@ COPY = "{{ batch_audit.copy_previous() }}"
 META = "meta={'audit_capture': 'changes', 'audit_key': 'id'%s}"
 COPIED = META % ", 'audit_previous': 'copy'"
 FEED = "select id, parent, note from raw.feed"
-FAILS = "{% if var('fail', false) %} union all select cast('x' || max(note) as integer), 1, 'x' from raw.feed{% endif %}"
+FAILS = (
+    "{% if var('fail', false) %} union all select cast('x' || max(note) as integer), 1, 'x' from raw.feed"
+    "{% endif %}"
+)
 # A pre-hook of the model's own, which changes the table that is to be replaced.
 EDIT = (
     "{% if execute and load_cached_relation(this) %}update {{ this }} set parent = 9 where id = 3{% endif %}"
@@ -172,7 +175,7 @@ def test_an_unknown_way_is_refused(built: Built, forks: Forks, asked: str) -> No
 def test_without_the_pre_hook_the_batch_says_so(built: Built, forks: Forks) -> None:
     """The last of the tests: it changes the project."""
     project = built.trail.project
-    project.write("dbt_project.yml", project.read("dbt_project.yml").replace("+pre-hook", "+tags"))
+    project.write("dbt_project.yml", project.read("dbt_project.yml").replace(COPY, "select 1"))
     forks.dbt(project, "run", "--select", "copied", "was_view", "--vars", "{was: table}")
     invocation = built.trail.invocations()[-1]
     for name in ("copied", "was_view"):
