@@ -11,18 +11,23 @@
     {% if hooked and batch_audit._is_recorded() %} {{ return("") }}{% endif %}
     {% set by_dispatch = batch_audit.captured_without_hook(model) %}
     {% if hooked and by_dispatch and batch_audit.asks_for_capture(model) %} {{ return("") }}{% endif %}
-    {# keep_touched_rows left it; dbt gives a result once. #}
-    {% set kept = (load_result(batch_audit.capture_part()) or {}).get("response") %}
-    {% set problem = batch_audit._capture_problem(hooked, kept is not none) %}
-    {% if problem %} {{ return(batch_audit.not_captured_sql(problem)) }}{% endif %}
+    {# keep_touched_rows or copy_previous left it; dbt gives a result once. #}
+    {% set kept = (load_result(batch_audit.capture_part()) or {}).get("response") or {} %}
+    {% set drops = [] %}
+    {% for table in ["before", "keys", "after"] if kept %}
+        {% do drops.append("drop table if exists batch_audit_" ~ table ~ ";\n") %}
+    {% endfor %}
+    {% set drops = drops | join %}
+    {% set problem = batch_audit._capture_problem(hooked, kept) %}
+    {% if problem %} {{ return(batch_audit.not_captured_sql(problem) ~ drops) }}{% endif %}
 
     {% set plan = batch_audit.capture_plan(kept, key, ignore) %}
     {% if plan["problem"] %}
-        {{ return(batch_audit.refuse_capture(plan["problem"], plan["remedy"])) }}
+        {{ return(batch_audit.refuse_capture(plan["problem"], plan["remedy"]) ~ drops) }}
     {% endif %}
     {% do plan.update({"inputs": batch_audit.input_plan(plan)}) %}
     {% if plan["inputs"]["problem"] %}
-        {{ return(batch_audit.refuse_capture(plan["inputs"]["problem"], plan["inputs"]["remedy"])) }}
+        {{ return(batch_audit.refuse_capture(plan["inputs"]["problem"], plan["inputs"]["remedy"]) ~ drops) }}
     {% endif %}
 
     {% if plan["touched"] %} {% do batch_audit.keep_result_rows(plan) %} {% endif %}
@@ -38,14 +43,13 @@
     {% endif %}
     {% if found["problem"] %}
         {% if plan["before"] is not none %} {% do run_query("drop table batch_audit_recorded") %} {% endif %}
-        {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"])) }}
+        {{ return(batch_audit.refuse_capture(found["problem"], found["remedy"]) ~ drops) }}
     {% endif %}
     {% set sql = batch_audit.record_capture_sql(plan, found) %}
     {% if plan["inputs"]["inputs"] %}
         {% set sql = sql ~ batch_audit.record_inputs_sql(plan, found) %}
     {% endif %}
-    {% for table in plan["made"] %} {% set sql = sql ~ "drop table if exists " ~ table ~ ";\n" %} {% endfor %}
-    {{ return(sql) }}
+    {{ return(sql ~ drops) }}
 {% endmacro %}
 
 {# What makes a capture of this model impossible whatever its rows are; none when nothing does. #}
@@ -78,6 +82,14 @@
         {{
             return(
                 "its capture hook runs after the model's transaction (transaction: false), when the previous table is gone"
+            )
+        }}
+    {% endif %}
+    {% if not kept and model.resource_type | string == "model" and batch_audit._asks_for_copy() %}
+        {{
+            return(
+                "it asks for a copy of its previous table (audit_previous), and no pre-hook of it calls"
+                ~ " batch_audit.copy_previous(): `batch-audit init` writes it"
             )
         }}
     {% endif %}

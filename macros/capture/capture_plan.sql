@@ -1,14 +1,16 @@
 {#
   What a capture of the model that runs is going to do, as a mapping: before and after (relations; before is none for a
   first build), why_first (why there is none although a table was there), key (columns), key_rule, ignored, columns
-  (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous relation if the last capture found their keys, by the same
-  columns, to be unique; else none), touched (true where before holds the touched rows alone), whole (the records that
-  the model has now), last (what last_capture
-  returned), comparable (whether its fingerprint is one of these columns), compared_before and compared_after (the columns
-  of each side that count), made (temporary tables to drop), kept, or
-  problem and remedy. `kept` is what keep_touched_rows kept: keys, rows or none. Only reads.
+  (mappings of name, before, after: the types or none, loose, compared), capture_no, rows_checked (the rows of the previous
+  relation if the last capture found their keys, by the same columns, to be unique; else none), touched (true where before
+  holds the touched rows alone), whole (the records that the model has now), last (what last_capture returned), comparable
+  (whether its fingerprint is one of these columns), reconciled (what reconcile_before returned, or none), in_place (true
+  where the build changed a table and did not replace it), compared_before and compared_after (the columns of each side that
+  count), or problem and remedy. `kept` is what keep_touched_rows or copy_previous stored: what (keys, rows, or nothing
+  where no table was there), replaced (true of copy_previous) and reconciled; empty when neither did. Only reads.
 #}
 {% macro capture_plan(kept, key=none, ignore=none) %}
+    {% do batch_audit._reconcile_every() %}
     {% set record_key = batch_audit.record_key(model, key) %}
     {% set after = batch_audit.relation_columns(this) %}
     {% set wanted, known = [], {} %}
@@ -19,9 +21,11 @@
     {% set refused = batch_audit._key_problem(record_key, after, wanted | reject("in", known) | list) %}
     {% if refused %} {{ return(refused) }}{% endif %}
 
-    {% set before = (
-        batch_audit.temp_relation("batch_audit_before") if kept else batch_audit.previous_relation()
-    ) %}
+    {% set what = kept.get("what") %}
+    {% if what == "nothing" %} {% set before = none %}
+    {% elif what %} {% set before = batch_audit.temp_relation("batch_audit_before") %}
+    {% else %} {% set before = batch_audit.previous_relation() %}
+    {% endif %}
     {% set is_snapshot = model.resource_type | string == "snapshot" %}
     {% set whole = "(" ~ batch_audit.current_rows_sql(this) ~ ")" if is_snapshot else this %}
     {% set last = batch_audit.last_capture(model.unique_id) %}
@@ -63,9 +67,9 @@
                 ),
                 "after": whole,
                 "whole": whole,
-                "kept": kept,
-                "touched": kept == "keys" and not unmatched,
-                "made": (["batch_audit_before", "batch_audit_keys", "batch_audit_after"] if kept else []),
+                "in_place": what is not none and not kept.get("replaced"),
+                "touched": what == "keys" and not unmatched,
+                "reconciled": kept.get("reconciled"),
                 "compared_before": batch_audit._compared_columns(columns, before_columns),
                 "compared_after": batch_audit._compared_columns(columns, after),
                 "last": last,
@@ -74,7 +78,7 @@
                     and last.get("fingerprint")
                     and last.get("ignored") == ignored_names
                     and last.get("columns")
-                    == batch_audit._names_and_types(after if kept == "keys" else before_columns)
+                    == batch_audit._names_and_types(after if what == "keys" else before_columns)
                 ),
                 "key": key_names,
                 "key_before": key_before,
@@ -85,7 +89,10 @@
                 "capture_no": (last.get("capture_no") or 0) + 1,
                 "rows_checked": (
                     last.get("rows_after")
-                    if last.get("unbroken") and last.get("key") == key_names and kept != "keys"
+                    if last.get("unbroken")
+                    and last.get("key") == key_names
+                    and what != "keys"
+                    and not last.get("beside")
                     else none
                 ),
                 "problem": none,

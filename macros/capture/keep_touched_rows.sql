@@ -68,6 +68,11 @@
             "batch_audit_before", rows ~ (" and (" ~ touched ~ ")" if touched else "")
         )
     ) %}
+    {% set kept = {"what": "keys" if key else "rows"} %}
+    {% if key and batch_audit._reconcile_every() is not none %}
+        {% set whole = target if model.resource_type | string != "snapshot" else "(" ~ rows ~ ")" %}
+        {% do kept.update({"reconciled": batch_audit.reconcile_before(target, whole)}) %}
+    {% endif %}
     {# By part: dbt runs the batches of a microbatch model beside each other in one name space. #}
-    {% do store_result(batch_audit.capture_part(), response="keys" if key else "rows") %}
+    {% do store_result(batch_audit.capture_part(), response=kept) %}
 {% endmacro %}

@@ -4,12 +4,19 @@
   where the whole previous table was read and its columns, engine and version are those of then.
 #}
 {% macro out_of_band_change(plan, found, until) %}
-    {% set last = plan["last"] %}
-    {% if plan["before"] is none or plan["touched"] or not plan["comparable"] %} {{ return(none) }}
-    {% elif last.get("fingerprint_engine") != found["fingerprint_engine"] %} {{ return(none) }}
-    {% elif last["fingerprint"] == found["fingerprint_before"] and last["rows_after"] == found[
-        "rows_before"
-    ] %}
+    {% set reconciled = plan["reconciled"] or {} %}
+    {% set last = reconciled.get("last", plan["last"]) %}
+    {% if reconciled.get("last") %} {% set read = reconciled %}
+    {% elif plan["before"] is none or plan["touched"] or not plan["comparable"] %} {{ return(none) }}
+    {% else %}
+        {% set read = {
+            "rows": found["rows_before"],
+            "fingerprint": found["fingerprint_before"],
+            "fingerprint_engine": found["fingerprint_engine"],
+        } %}
+    {% endif %}
+    {% if last.get("fingerprint_engine") != read["fingerprint_engine"] %} {{ return(none) }}
+    {% elif last["fingerprint"] == read["fingerprint"] and last["rows_after"] == read["rows"] %}
         {{ return(none) }}
     {% endif %}
     {{
@@ -17,7 +24,7 @@
             {
                 "relation": this | string,
                 "expected": {"rows": last["rows_after"], "fingerprint": last["fingerprint"]},
-                "found": {"rows": found["rows_before"], "fingerprint": found["fingerprint_before"]},
+                "found": {"rows": read["rows"], "fingerprint": read["fingerprint"]},
                 "capture_no": last["capture_no"],
                 "since": last["captured_at"],
                 "until": until,

@@ -28,19 +28,11 @@
         }}
     {% endif %}
     {% if kept %} {{ return(none) }}{% endif %}
-    {% set foreign_keys = run_query(
-        "select count(*) from duckdb_constraints() where constraint_type = 'FOREIGN KEY' and lower(database_name) = lower("
-        ~ batch_audit.text_literal(relation.database)
-        ~ ") and lower(schema_name) = lower("
-        ~ batch_audit.text_literal(relation.schema)
-        ~ ") and lower(table_name) = lower("
-        ~ batch_audit.text_literal(relation.identifier)
-        ~ ")"
-    ).rows[0][0] %}
-    {% if foreign_keys %}
+    {% if batch_audit.replaces_in_place(this) %}
         {{
             return(
-                "it has foreign keys, so dbt-duckdb builds it in place and keeps no previous table to compare with"
+                "it has foreign keys, so dbt-duckdb builds it in place, and no pre-hook of it calls"
+                ~ " batch_audit.copy_previous() to copy the previous table first: `batch-audit init` writes it"
             )
         }}
     {% endif %}

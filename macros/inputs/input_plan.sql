@@ -14,7 +14,7 @@
     {% endif %}
     {% set known = batch_audit._model_inputs() %}
     {% if asked is not none %} {{ return(batch_audit._declared_inputs(asked, known, plan)) }}{% endif %}
-    {% set anew = not plan["kept"] and not batch_audit.captured_without_hook(model) %}
+    {% set anew = not plan["in_place"] and not batch_audit.captured_without_hook(model) %}
     {% if not anew or known | length != 1 %}
         {% set why = "reads " ~ known | length ~ " inputs" if anew else "was changed in place" %}
         {{ return({"inputs": [], "note": "audit_inputs names no input, and the model " ~ why}) }}

@@ -184,7 +184,7 @@
     {% elif hooks %} {% set why.unknown = "the model has hooks of its own that may change it after its SQL" %}
     {% elif strategy == "microbatch" %} {% set why.unknown = "the model is built in batches" %}
     {% elif sampled %} {% set why.unknown = "the run reads a part of the input" %}
-    {% elif plan["kept"] and own and model.config.materialized == "incremental" %}
+    {% elif plan["in_place"] and own and model.config.materialized == "incremental" %}
         {% set why.unknown = "the model's own incremental strategy may leave rows out" %}
     {% elif model.language != "sql" %} {% set why.unknown = "the model is not SQL" %}
     {% endif %}

@@ -333,6 +333,31 @@ def test_what_cannot_be_captured_is_said(tmp_path: Path) -> None:
     assert "of the kind view" in found["v"].why
 
 
+LINKED = {"contract": {"enforced": True}}
+FOREIGN_KEY = {"constraints": [{"type": "foreign_key"}]}
+COPY = {"sql": "{{ batch_audit.copy_previous() }}", "transaction": True}
+
+
+@pytest.mark.parametrize(
+    ("node", "engine", "verdict"),
+    [
+        (model(meta={"audit_previous": "copy"}), "postgres", "fail"),
+        (model(meta={"audit_previous": "copy"}, **{"pre-hook": [COPY]}), "postgres", "ok"),
+        (model(**LINKED) | FOREIGN_KEY, "duckdb", "fail"),
+        (model(**LINKED, **{"pre-hook": [COPY]}) | FOREIGN_KEY, "duckdb", "ok"),
+        (model(**LINKED) | FOREIGN_KEY, "postgres", "ok"),
+        (model() | FOREIGN_KEY, "duckdb", "ok"),
+    ],
+)
+def test_a_previous_table_that_nobody_keeps_needs_a_copy(
+    node: dict[str, Any], engine: str, verdict: str, tmp_path: Path
+) -> None:
+    finding = only(models.copies(context(tmp_path, node, metadata={"adapter_type": engine})))
+    assert finding.verdict == verdict
+    if verdict == "fail":
+        assert (finding.object, "batch-audit init" in finding.remedy) == ("orders", True)
+
+
 @pytest.mark.parametrize(
     ("materialized", "order", "verdict"),
     [

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_audit.errors import ConfigurationError
-from batch_audit.setup.hooks import CAPTURE_HOOK, add_capture_hook, has_capture
+from batch_audit.setup.hooks import CAPTURE, CAPTURE_HOOK, COPY, COPY_HOOK, add_hook
 
 OURS = f'"{CAPTURE_HOOK}"'
 
 
 def added(text: str) -> str:
-    return add_capture_hook(text, "dbt_project.yml")
+    return add_hook(text, "dbt_project.yml")
 
 
 def without_ours(values: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +178,28 @@ def test_the_hook_is_added_and_nothing_else_moves(name: str) -> None:
     assert added(before) == after
 
 
+def for_copies(text: str) -> str:
+    """The same file with our pre-hook in place of our post-hook, and pre-hooks in place of post-hooks."""
+    return (
+        text.replace(CAPTURE_HOOK, COPY_HOOK)
+        .replace("post-hook", "pre-hook")
+        .replace("post_hook", "pre_hook")
+    )
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_so_is_the_hook_that_copies(name: str) -> None:
+    before, after = (for_copies(text) for text in EDITS[name])
+    assert add_hook(before, "dbt_project.yml", COPY) == after
+    assert add_hook(after, "dbt_project.yml", COPY) == after
+
+
+def test_both_hooks_stand_beside_each_other() -> None:
+    both = add_hook(added("name: shop\n"), "dbt_project.yml", COPY)
+    assert yaml.safe_load(both)["models"] == {"+post-hook": CAPTURE_HOOK, "+pre-hook": COPY_HOOK}
+    assert added(both) == both
+
+
 @pytest.mark.parametrize("name", EDITS)
 def test_a_second_edit_changes_nothing(name: str) -> None:
     after = EDITS[name][1]
@@ -187,7 +209,7 @@ def test_a_second_edit_changes_nothing(name: str) -> None:
 @pytest.mark.parametrize("name", EDITS)
 def test_dbts_own_parser_reads_the_hook_and_all_else_as_before(name: str) -> None:
     before, after = (yaml.safe_load(text) for text in EDITS[name])
-    assert has_capture(after["models"])
+    assert CAPTURE.stands_in(after["models"])
     assert without_ours(after) == without_ours(before)
 
 
@@ -297,7 +319,7 @@ def test_any_project_file_keeps_its_lines_and_is_edited_once(text: str) -> None:
     after = added(text)
     assert added(after) == after
     read = yaml.safe_load(after)
-    assert has_capture(read["models"])
+    assert CAPTURE.stands_in(read["models"])
     assert without_ours(read) == without_ours(values)
     kept = {line.strip().removeprefix("- ") for line in after.splitlines()}
     lost = [line for line in text.splitlines() if line.strip().removeprefix("- ") not in kept]

@@ -65,6 +65,26 @@ def test_a_fresh_project_gets_the_copy_the_entry_and_the_hook(project: Path, pac
     }
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("models/deep/_m.yml", "constraints: [{type: foreign_key, to: ref('a')}]"),
+        ("models/a.sql", "{{ config(meta={'audit_previous': 'copy'}) }} select 1"),
+        ("dbt_project.yml", "name: shop\nmodels: {+meta: {audit_previous: copy}}\n"),
+        ("marts/a.sql", None),
+    ],
+)
+def test_a_project_with_foreign_keys_or_that_asks_for_copies_gets_the_pre_hook(
+    path: str, text: str | None, project: Path, package: Path
+) -> None:
+    (project / path).parent.mkdir(parents=True, exist_ok=True)
+    (project / path).write_text(text or "-- foreign_key, outside of the models", encoding="utf-8")
+    set_up(project, package)
+    written = (project / "dbt_project.yml").read_text(encoding="utf-8")
+    assert ('+pre-hook: "{{ batch_audit.copy_previous() }}"' in written) == (text is not None)
+    assert not make_plan(project, package)
+
+
 def test_a_project_that_is_set_up_has_nothing_to_do(project: Path, package: Path) -> None:
     (project / ".gitignore").write_text("target/", encoding="utf-8")
     assert set_up(project, package)

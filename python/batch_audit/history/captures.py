@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, StoreMissingError
+from batch_audit.history.beside import beside, in_one_order
 from batch_audit.warehouses.base import Column, Fold, Warehouse
 
 _SHOWN = 8
@@ -19,7 +20,9 @@ class Capture:
 
     `mode` is `changes`, or `first_build` and `baseline` where nothing before it is known. Its records are the
     record_write events of the same segment and part; `not_stored` of them were only counted. `found_edited` tells that
-    somebody had changed the relation since the capture before. `fingerprint` is that of the relation afterwards.
+    somebody had changed the relation since the capture before. `fingerprint_before` and `fingerprint` are those of the
+    relation before and afterwards. `twice` is a record that another capture of this number in the same run changed as
+    well, if there is one.
     """
 
     number: int
@@ -37,8 +40,10 @@ class Capture:
     rows_after: int
     not_stored: int = 0
     found_edited: bool = False
+    fingerprint_before: str | None = None
     fingerprint: str | None = None
     fingerprint_engine: str | None = None
+    twice: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class Trail:
         """The node's name without its type and project."""
         return self.node.split(".", 2)[-1]
 
+    def later(self, low: Capture, high: Capture | None = None) -> tuple[Capture, ...]:
+        """The captures after `low`, up to `high` or to the newest: by their place, because a number may be shared."""
+        until = self.captures if high is None else self.until(high)
+        return until[self.captures.index(low) + 1 :]
+
+    def until(self, high: Capture) -> tuple[Capture, ...]:
+        """The captures from the first to `high`."""
+        return self.captures[: self.captures.index(high) + 1]
+
     @property
     def newest(self) -> Capture:
         """The last capture. Raises ConfigurationError, with the known reasons, when there is none."""
@@ -85,7 +99,27 @@ def read_trail(warehouse: Warehouse, model: str) -> Trail:
 
     Raises StoreMissingError without a store, ConfigurationError for a name of no node or of several.
     """
-    return _trail(find_node(warehouse, model), _node_events(warehouse, model), warehouse.values.fold)
+    trail = _trail(find_node(warehouse, model), _node_events(warehouse, model), warehouse.values.fold)
+    shared = beside(trail.captures, trail.node)
+    if not shared:
+        return trail
+    twice = _changed_twice(warehouse, trail.node, shared)
+    return replace(trail, captures=tuple(in_one_order(trail.captures, trail.node, twice)))
+
+
+def _changed_twice(warehouse: Warehouse, node: str, shared: Sequence[Capture]) -> list[tuple[str, int, str]]:
+    """Segment, number and one record of each number of a run under which a record was changed more than once."""
+    literal = warehouse.literal
+    rows = ", ".join(f"({literal(c.segment)}, {literal(c.part)}, {c.number})" for c in shared)
+    months = ", ".join(sorted({literal(c.batch_month) for c in shared}))
+    found = warehouse.query(
+        f"with captures(segment, part, number) as (values {rows}), repeated as (select k.segment, k.number,"
+        f" e.record_id from {warehouse.table('audit_event')} as e join captures as k on k.segment = e.segment and"
+        f" k.part = e.part where e.event_type = 'record_write' and e.target = {literal(node)} and e.batch_month in"
+        f" ({months}) group by k.segment, k.number, e.record_id having count(*) > 1)"
+        " select segment, number, min(record_id) as record_id from repeated group by segment, number"
+    )
+    return [(row["segment"], int(row["number"]), str(row["record_id"])) for row in found]
 
 
 def find_node(warehouse: Warehouse, model: str) -> str:
@@ -140,7 +174,7 @@ def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
             captures.append(_capture(event, told, (event["segment"], event["part"]) in edited))
         elif told.get("status") == "success" and event["invocation_id"] not in spoken_of:
             uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], "it did not ask for it"))
-    captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
+    captures.sort(key=lambda capture: (capture.number, capture.occurred_at, capture.part))
     return Trail(node, tuple(captures), tuple(uncaptured), fold)
 
 
@@ -165,6 +199,7 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         rows_after=told["rows_after"],
         not_stored=int(told.get("not_stored") or 0),
         found_edited=found_edited,
+        fingerprint_before=told.get("fingerprint_before"),
         fingerprint=told.get("fingerprint"),
         fingerprint_engine=told.get("fingerprint_engine"),
     )

@@ -103,13 +103,17 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
     `to_present` also asks for builds after `high`.
     """
-    numbers = [capture.number for capture in trail.captures]
-    if numbers.count(low.number) > 1:
-        return f"two captures have the number {low.number}"
-    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    between = trail.later(low, high)
     pairs = list(zip([low, *between], between, strict=False))
+    ends = [
+        (end, capture)
+        for end in (low, high)
+        for place, capture in enumerate(trail.captures)
+        if capture.number == end.number and place != trail.captures.index(end)
+    ]
     # A capture that is gone looks like a build that asked for none: the numbers speak first.
     reasons = [
+        *(_gap_at(*pair) for pair in ends),
         *(_gap_at(*pair) for pair in pairs),
         _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at),
         *(_break_at(*pair, trail.fold) for pair in pairs),
@@ -130,7 +134,14 @@ def unbroken(trail: Trail) -> tuple[Capture, ...]:
 
 def _gap_at(previous: Capture, capture: Capture) -> str | None:
     if capture.number == previous.number:
-        return f"two captures have the number {capture.number}"
+        if capture.segment != previous.segment or capture.part == previous.part:
+            return f"two captures have the number {capture.number}"
+        if capture.twice is not None:
+            return (
+                f"two batches of batch {capture.batch_id} ran beside each other, with the number {capture.number}, and"
+                f" both changed the record {capture.twice}: which of them was the last is not known"
+            )
+        return None
     if capture.number != previous.number + 1:
         missing = _numbers(previous.number + 1, capture.number - 1)
         return f"{missing} missing from the store, before {_said(capture)}"

@@ -64,7 +64,7 @@ def read_net_change(
     trail = read_trail(warehouse, model)
     high = trail.newest if last is None else after(warehouse, trail, last)
     low = _before_batch(trail, high) if first is None else after(warehouse, trail, first)
-    if low.number > high.number:
+    if low in trail.later(high):
         raise ConfigurationError(
             f"{trail.name}: --from is capture {low.number}, which is later than --to, capture {high.number}.\n"
             "  Exchange the two."
@@ -75,7 +75,7 @@ def read_net_change(
             f"{trail.name}: the net change from capture {low.number} to {high.number} is not known: {reason}.\n"
             "  Give --from and --to on the same side of it."
         )
-    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    between = trail.later(low, high)
     columns = compared_columns(warehouse.values.fold, low, between)
     sql = _Sql(warehouse, trail, between, columns)
     counts = warehouse.query(sql.counts())[0]
@@ -93,7 +93,7 @@ def read_net_change(
 
 def _before_batch(trail: Trail, high: Capture) -> Capture:
     """The last capture before the batch of `high`."""
-    earlier = [c for c in trail.captures if c.number < high.number and c.batch_id != high.batch_id]
+    earlier = [c for c in trail.until(high) if c.batch_id != high.batch_id]
     if earlier:
         return earlier[-1]
     raise ConfigurationError(
@@ -147,8 +147,8 @@ class _Sql:
         tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
         self._start = (
             f"{changes_sql(between, trail.node, *tables, warehouse.literal)}, numbered as (select *, row_number() over"
-            " (partition by record_id order by capture_no) as first_place, row_number() over (partition by record_id"
-            " order by capture_no desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
+            " (partition by record_id order by capture_place) as first_place, row_number() over (partition by record_id"
+            " order by capture_place desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
             " z.new_value, a.change_type = 'insert' as was_absent, z.change_type = 'delete' as is_absent,"
             " a.erased or z.erased as erased from numbered as a join numbered as z on z.record_id = a.record_id"
             " where a.first_place = 1 and z.last_place = 1),"

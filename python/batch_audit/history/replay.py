@@ -72,8 +72,7 @@ def plan_undo(
             f"{trail.name}: cannot undo what happened after capture {target.number} ({utc(target.occurred_at)}):"
             f" {reason}.\n  Only a stored baseline before it can give that state: --from-baseline."
         )
-    later = tuple(capture for capture in trail.captures if capture.number > target.number)
-    return Replay(trail, target, later, tuple(present), values, literal)
+    return Replay(trail, target, trail.later(target), tuple(present), values, literal)
 
 
 def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal) -> Replay:
@@ -81,7 +80,7 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
 
     Raises ConfigurationError without a baseline, or where the log does not tell all that happened since.
     """
-    baselines = [c for c in trail.captures if c.mode == "baseline" and c.number <= target.number]
+    baselines = [c for c in trail.until(target) if c.mode == "baseline"]
     if not baselines:
         raise ConfigurationError(
             f"{trail.name}: no baseline was stored at or before capture {target.number} ({utc(target.occurred_at)}).\n"
@@ -96,8 +95,7 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
             f"{trail.name}: cannot go from the baseline (capture {start.number}, {utc(start.occurred_at)}) to capture"
             f" {target.number}: {reason}.\n  Leave out --from-baseline to undo later changes instead."
         )
-    made = tuple(c for c in trail.captures if start.number <= c.number <= target.number)
-    return Replay(trail, target, made, None, values, literal)
+    return Replay(trail, target, (start, *trail.later(start, target)), None, values, literal)
 
 
 def columns_differ(values: Values, present: Sequence[Column], captured: Sequence[Column]) -> bool:
@@ -108,8 +106,8 @@ def columns_differ(values: Values, present: Sequence[Column], captured: Sequence
 
 
 def captures_sql(captures: Sequence[Capture], literal: Literal) -> str:
-    """A list of (segment, part, capture_no) rows, for a common table expression; empty without captures."""
-    rows = [f"({literal(c.segment)}, {literal(c.part)}, {c.number})" for c in captures]
+    """A list of (segment, part, place) rows in their order, for a common table expression; empty without captures."""
+    rows = [f"({literal(c.segment)}, {literal(c.part)}, {place})" for place, c in enumerate(captures)]
     if rows:
         return "values " + ", ".join(rows)
     return "select cast(null as text), cast(null as text), 0 where false"
@@ -123,8 +121,8 @@ def changes_sql(captures: Sequence[Capture], node: str, event: str, payload: str
     months = ", ".join(sorted({literal(c.batch_month) for c in captures})) or "null"
     segments = ", ".join(sorted({literal(c.segment) for c in captures})) or "null"
     return (
-        f"with captures(segment, part, capture_no) as ({captures_sql(captures, literal)}),"
-        " writes as (select e.record_id, e.change_type, k.capture_no, p.event_id is null as erased,"
+        f"with captures(segment, part, capture_place) as ({captures_sql(captures, literal)}),"
+        " writes as (select e.record_id, e.change_type, k.capture_place, p.event_id is null as erased,"
         f" p.old_value, p.new_value from {event} as e join captures as k on k.segment = e.segment and k.part = e.part"
         f" left join {payload} as p on p.event_id = e.event_id and p.batch_month = e.batch_month"
         f" and p.batch_month in ({months}) and p.segment in ({segments})"
@@ -136,7 +134,7 @@ def changes_sql(captures: Sequence[Capture], node: str, event: str, payload: str
 def edges_sql(order: str) -> str:
     """The first (`asc`) or last (`desc`) change of each record among `writes`, as the text of a subquery."""
     return (
-        f"select * from (select *, row_number() over (partition by record_id order by capture_no {order}) as place"
+        f"select * from (select *, row_number() over (partition by record_id order by capture_place {order}) as place"
         " from writes) as w where place = 1"
     )
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from batch_audit.errors import ConfigurationError
+from batch_audit.setup.copies import needs_copies
 from batch_audit.setup.dispatch import add_dispatch
-from batch_audit.setup.hooks import add_capture_hook
+from batch_audit.setup.hooks import COPY, add_hook
 from batch_audit.setup.ignore import add_ignore, is_ignored, repository_root
 from batch_audit.setup.packages import (
     PACKAGE_NAME,
@@ -100,7 +101,9 @@ def make_plan(project_dir: Path, package: Path) -> Plan:
         if declared
         else {packages_path: add_package(packages_text or "", packages_path)}
     )
-    hooked = add_capture_hook(project_text, "dbt_project.yml")
+    hooked = add_hook(project_text, "dbt_project.yml")
+    if isinstance(values, dict) and needs_copies(project_dir, values):
+        hooked = add_hook(hooked, "dbt_project.yml", COPY)
     after["dbt_project.yml"] = add_dispatch(hooked, "dbt_project.yml")
     before = {packages_path: packages_text, "dbt_project.yml": project_text}
     files = [

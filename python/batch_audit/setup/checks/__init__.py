@@ -48,6 +48,7 @@ CHECKS = (
     Check("key columns", models.key_columns, ("manifest",)),
     Check("materialization", models.materializations, ("manifest",)),
     Check("transactions", models.transactions, ("manifest",)),
+    Check("copies", models.copies, ("manifest",)),
     Check("databases", models.databases, ("manifest", "warehouse")),
     Check("permissions", store.permissions, ("warehouse",)),
     Check("store", store.store, ("warehouse",)),

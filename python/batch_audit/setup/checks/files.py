@@ -10,7 +10,7 @@ from pathlib import Path
 from batch_audit.errors import ConfigurationError
 from batch_audit.setup.context import Context
 from batch_audit.setup.findings import Finding, some
-from batch_audit.setup.hooks import has_capture
+from batch_audit.setup.hooks import CAPTURE
 from batch_audit.setup.ignore import repository_root
 from batch_audit.setup.packages import PACKAGE_NAME, VENDORED, Declared
 from batch_audit.setup.plan import read_packages, refuse_clash
@@ -89,7 +89,7 @@ def package_installed(context: Context) -> Iterator[Finding]:
 
 def capture_hook(context: Context) -> Iterator[Finding]:
     """dbt_project.yml has the hook that captures the changes of models that ask for it."""
-    if has_capture(context.project.get("models")):
+    if CAPTURE.stands_in(context.project.get("models")):
         yield Finding("ok", "dbt_project.yml", "has the capture hook under `models:`")
     else:
         why = "has no capture hook under `models:`, so only models with a line of their own are captured"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from batch_audit.setup.checks.hooks import CAPTURED_KINDS, captured_nodes
 from batch_audit.setup.context import Context
 from batch_audit.setup.findings import Finding, Verdict, some
+from batch_audit.setup.hooks import COPY
 from batch_audit.setup.keys import NodeData, RecordKey, meta, record_key
 from batch_audit.setup.manifest import NO_CAPTURE, Manifest, explicit_capture, post_hooks
 
@@ -86,12 +87,25 @@ def transactions(context: Context) -> Iterator[Finding]:
         why = "disable_transactions is set, so model and capture cannot commit together: it is refused"
         yield Finding(verdict, "profile", why, "Remove disable_transactions from the target in profiles.yml.")
         return
-    linked = [str(node.get("name")) for node in captured_nodes(manifest) if _has_foreign_key(node)]
-    if linked and manifest.adapter == "duckdb":
-        why = "has foreign keys: dbt-duckdb builds it in place, so there is no previous table to compare with"
-        yield Finding("warn", some(linked), why, "Remove the foreign key constraint, or audit_capture.")
+    yield Finding("ok", "transactions", "a model and its capture are committed together")
+
+
+def copies(context: Context) -> Iterator[Finding]:
+    """What needs a copy of its previous table has the pre-hook that makes it."""
+    manifest = context.parsed
+    uncopied = [
+        str(node.get("name"))
+        for node in captured_nodes(manifest)
+        if node.get("resource_type") == "model" and _needs_copy(manifest, node)
+    ]
+    if uncopied:
+        why = (
+            "needs a copy of its previous table before it is replaced (audit_previous, or a foreign key on DuckDB),"
+            " and no pre-hook makes one: its batches will say not_captured"
+        )
+        yield Finding("fail", some(uncopied), why, "Run `batch-audit init`, which adds the pre-hook.")
     else:
-        yield Finding("ok", "transactions", "a model and its capture are committed together")
+        yield Finding("ok", "copies", "every previous table that must be copied is")
 
 
 def databases(context: Context) -> Iterator[Finding]:
@@ -121,6 +135,14 @@ def key_of(manifest: Manifest, node: NodeData) -> RecordKey:
             given = ast.literal_eval(argument[1])
             return RecordKey(tuple(given) if isinstance(given, list) else (given,), "argument")
     return record_key(node, manifest.tests_of(node))
+
+
+def _needs_copy(manifest: Manifest, node: NodeData) -> bool:
+    """Whether a model's previous table must be copied, and nothing does it."""
+    if not (meta(node).get("audit_previous") or (manifest.adapter == "duckdb" and _has_foreign_key(node))):
+        return False
+    hooks = (node.get("config") or {}).get("pre-hook") or ()
+    return not any(COPY.call.search(str(hook.get("sql"))) for hook in hooks)
 
 
 def _has_foreign_key(node: NodeData) -> bool:
