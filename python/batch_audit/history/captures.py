@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, StoreMissingError
@@ -20,6 +20,10 @@ class Capture:
     `mode` is `changes`, or `first_build` and `baseline` where nothing before it is known. Its records are the
     record_write events of the same segment and part; `not_stored` of them were only counted. `found_edited` tells that
     somebody had changed the relation since the capture before. `fingerprint` is that of the relation afterwards.
+
+    What a snapshot's own versions told of the time before capture 1 (mode `backfill`) is capture 0, and one that went
+    further later is 0 in its place, and the one before is -1. Its changes happened from `first_at` to `occurred_at`. A part
+    of it is those after `after` and up to `until`.
     """
 
     number: int
@@ -39,6 +43,14 @@ class Capture:
     found_edited: bool = False
     fingerprint: str | None = None
     fingerprint_engine: str | None = None
+    first_at: int | None = None
+    after: int | None = None
+    until: int | None = None
+
+    @property
+    def backfilled(self) -> bool:
+        """Whether nobody saw its changes: a snapshot's versions tell of them."""
+        return self.mode == "backfill"
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,16 @@ class Trail:
         return self.node.split(".", 2)[-1]
 
     @property
+    def seen(self) -> list[Capture]:
+        """The captures that saw what they tell."""
+        return [capture for capture in self.captures if not capture.backfilled]
+
+    @property
+    def backfills(self) -> list[Capture]:
+        """What a snapshot's versions told of the time before, in the order in which it was written."""
+        return [capture for capture in self.captures if capture.backfilled]
+
+    @property
     def newest(self) -> Capture:
         """The last capture. Raises ConfigurationError, with the known reasons, when there is none."""
         if self.captures:
@@ -86,6 +108,11 @@ def read_trail(warehouse: Warehouse, model: str) -> Trail:
     Raises StoreMissingError without a store, ConfigurationError for a name of no node or of several.
     """
     return _trail(find_node(warehouse, model), _node_events(warehouse, model), warehouse.values.fold)
+
+
+def read_node_trail(warehouse: Warehouse, node: str) -> Trail:
+    """The trail of the node with this unique_id, which is empty for one that the store does not know."""
+    return _trail(node, _node_events(warehouse, node), warehouse.values.fold)
 
 
 def find_node(warehouse: Warehouse, model: str) -> str:
@@ -140,8 +167,21 @@ def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
             captures.append(_capture(event, told, (event["segment"], event["part"]) in edited))
         elif told.get("status") == "success" and event["invocation_id"] not in spoken_of:
             uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], "it did not ask for it"))
-    captures.sort(key=lambda capture: (capture.number, capture.occurred_at))
-    return Trail(node, tuple(captures), tuple(uncaptured), fold)
+    seen = sorted(
+        (capture for capture in captures if not capture.backfilled),
+        key=lambda capture: (capture.number, capture.occurred_at),
+    )
+    backfills = [capture for capture in captures if capture.backfilled]
+    numbered = [replace(capture, number=-place) for place, capture in enumerate(reversed(backfills))]
+    # A snapshot's versions tell what builds before its first capture did, whether or not these were captured.
+    told_until = max((event["occurred_at"] for event in events if _is_backfill(event)), default=0)
+    told_until = min([told_until, *(capture.occurred_at for capture in seen[:1])])
+    missed = [build for build in uncaptured if build.occurred_at > told_until]
+    return Trail(node, (*reversed(numbered), *seen), tuple(missed), fold)
+
+
+def _is_backfill(event: Mapping[str, Any]) -> bool:
+    return '"mode":"backfill"' in (event["metadata"] or "")
 
 
 def _refused(event: Mapping[str, Any]) -> bool:
@@ -156,7 +196,8 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         batch_month=event["batch_month"],
         segment=event["segment"],
         part=event["part"],
-        occurred_at=event["occurred_at"],
+        # When the store came to know of what was backfilled is another time.
+        occurred_at=told.get("last_at") or event["occurred_at"],
         relation=told["relation"],
         key=tuple(told["key"]),
         ignored=tuple(told["ignored"] or ()),
@@ -167,4 +208,5 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         found_edited=found_edited,
         fingerprint=told.get("fingerprint"),
         fingerprint_engine=told.get("fingerprint_engine"),
+        first_at=told.get("first_at"),
     )

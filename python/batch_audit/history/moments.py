@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from batch_audit.errors import ConfigurationError
@@ -20,9 +21,18 @@ def at_time(trail: Trail, moment: int, said: str) -> Capture:
     earlier = [capture for capture in trail.captures if capture.occurred_at <= moment]
     if not trail.captures:
         return trail.newest  # which says why there is none
+    # What was backfilled has its own times, so a part of it may lie before the moment.
+    begun = [c for c in trail.captures if c.backfilled and (c.first_at or 0) <= moment < c.occurred_at]
+    if begun and not any(capture.number > begun[0].number for capture in earlier):
+        return replace(begun[0], occurred_at=moment, until=moment)
     if earlier:
         return earlier[-1]
     first = trail.captures[0]
+    if first.backfilled:
+        raise ConfigurationError(
+            f"{trail.name}: the first version in the snapshot's table begins at {utc(first.first_at or 0)}, and {said} is"
+            " before it.\n  Nothing is known of its records then."
+        )
     raise ConfigurationError(
         f"{trail.name}: history starts with capture {first.number} at {utc(first.occurred_at)}, and {said} is"
         " before it.\n  Nothing is known of its records then."
@@ -106,7 +116,7 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     numbers = [capture.number for capture in trail.captures]
     if numbers.count(low.number) > 1:
         return f"two captures have the number {low.number}"
-    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    between = [c for c in captures_between(trail, low, high) if c.number != low.number]
     pairs = list(zip([low, *between], between, strict=False))
     # A capture that is gone looks like a build that asked for none: the numbers speak first.
     reasons = [
@@ -115,6 +125,17 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
         *(_break_at(*pair, trail.fold) for pair in pairs),
     ]
     return next((reason for reason in reasons if reason), None)
+
+
+def captures_between(trail: Trail, low: Capture, high: Capture) -> tuple[Capture, ...]:
+    """The captures after `low` up to `high`, which may be parts of what was backfilled; of that as much as lies between."""
+    rest = [
+        replace(c, after=low.until)
+        for c in trail.captures
+        if c.number == low.number and low.until is not None
+    ]
+    later = [c for c in trail.captures if low.number < c.number <= high.number]
+    return tuple(replace(c, until=high.until) if c.number == high.number else c for c in (*rest, *later))
 
 
 def unbroken(trail: Trail) -> tuple[Capture, ...]:
@@ -143,7 +164,7 @@ def _said(capture: Capture) -> str:
 
 def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
     at = _said(capture)
-    if capture.mode != "changes":
+    if capture.mode not in ("changes", "backfill"):
         return f"{at} is a first build: what it replaced was not seen"
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
         return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
@@ -151,6 +172,11 @@ def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
         return f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out"
     if capture.found_edited:
         return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
+    if capture.rows_before != previous.rows_after and previous.backfilled:
+        return (
+            f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of {previous.rows_after}:"
+            " versions have been removed from its table or changed"
+        )
     if capture.rows_before != previous.rows_after:
         return (
             f"{at} found {capture.rows_before} rows where the capture before it had left {previous.rows_after}:"

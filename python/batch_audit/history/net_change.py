@@ -9,7 +9,7 @@ from typing import Any
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Capture, Trail, read_trail
-from batch_audit.history.moments import after, break_between, folded, spellings, utc
+from batch_audit.history.moments import after, break_between, captures_between, folded, spellings, utc
 from batch_audit.history.replay import changes_sql
 from batch_audit.warehouses.base import Column, Fold, Warehouse
 
@@ -64,7 +64,7 @@ def read_net_change(
     trail = read_trail(warehouse, model)
     high = trail.newest if last is None else after(warehouse, trail, last)
     low = _before_batch(trail, high) if first is None else after(warehouse, trail, first)
-    if low.number > high.number:
+    if (low.number, low.occurred_at) > (high.number, high.occurred_at):
         raise ConfigurationError(
             f"{trail.name}: --from is capture {low.number}, which is later than --to, capture {high.number}.\n"
             "  Exchange the two."
@@ -75,7 +75,7 @@ def read_net_change(
             f"{trail.name}: the net change from capture {low.number} to {high.number} is not known: {reason}.\n"
             "  Give --from and --to on the same side of it."
         )
-    between = [capture for capture in trail.captures if low.number < capture.number <= high.number]
+    between = captures_between(trail, low, high)
     columns = compared_columns(warehouse.values.fold, low, between)
     sql = _Sql(warehouse, trail, between, columns)
     counts = warehouse.query(sql.counts())[0]
@@ -147,8 +147,8 @@ class _Sql:
         tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
         self._start = (
             f"{changes_sql(between, trail.node, *tables, warehouse.literal)}, numbered as (select *, row_number() over"
-            " (partition by record_id order by capture_no) as first_place, row_number() over (partition by record_id"
-            " order by capture_no desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
+            " (partition by record_id order by capture_no, seq) as first_place, row_number() over (partition by record_id"
+            " order by capture_no desc, seq desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
             " z.new_value, a.change_type = 'insert' as was_absent, z.change_type = 'delete' as is_absent,"
             " a.erased or z.erased as erased from numbered as a join numbered as z on z.record_id = a.record_id"
             " where a.first_place = 1 and z.last_place = 1),"
