@@ -44,13 +44,16 @@ group by f.record_id"""
 
 
 def pending_sql(table: Versions, backfills: Sequence[Capture], until: int | None) -> str:
-    """Makes CHANGES: record_id, n, departs (the version goes), change_type, occurred_at, late (an earlier backfill recorded
-    something later of the record). Changes at or after `until` (microseconds) are left out.
+    """Makes CHANGES from the versions that no capture saw, without what earlier backfills wrote.
+
+    Its columns: record_id; n; departs (the version goes); change_type; occurred_at; rewritten (an earlier backfill wrote
+    something later of the record); later (it happened at or after `until`, microseconds UTC, to a record of which no
+    capture saw a change: a build without the audit did it, or its time is wrong).
     """
     warehouse = table.warehouse
     differs = " or ".join(f"b_{i} is distinct from c_{i}" for i, _ in table.compared) or "false"
     segments = ", ".join(warehouse.literal(capture.segment) for capture in backfills) or "null"
-    within = "true" if until is None else f"c.occurred_at < {until}"
+    later = "false" if until is None else f"c.last_n is null and c.occurred_at >= {until}"
     return f"""
 create temporary table {CHANGES} as
 with known as (
@@ -58,20 +61,21 @@ with known as (
   where not coalesce(l.unknown, false) and not v.deleted
 ), changes as (
   select record_id, n, false as departs, case when continues then 'update' else 'insert' end as change_type,
-    from_us as occurred_at
+    from_us as occurred_at, last_n
   from known where n <= coalesce(last_n, n) and (not continues or {differs})
   union all
-  select record_id, n, true, 'delete', to_us from known where ends and n <= coalesce(last_end, n)
+  select record_id, n, true, 'delete', to_us, last_n from known where ends and n <= coalesce(last_end, n)
 ), recorded as (
   select record_id, change_type, occurred_at from {warehouse.table(EVENT.name)}
   where event_type = 'record_write' and target = {warehouse.literal(table.snapshot.unique_id)} and segment in ({segments})
 ), latest as (
   select record_id, max(occurred_at) as occurred_at from recorded group by record_id
 )
-select c.*, coalesce(c.occurred_at < x.occurred_at, false) as late
+select c.record_id, c.n, c.departs, c.change_type, c.occurred_at, {later} as later,
+  coalesce(c.occurred_at < x.occurred_at, false) as rewritten
 from changes as c left join latest as x on x.record_id = c.record_id
-where {within} and not exists (select 1 from recorded as r where r.record_id = c.record_id
-  and r.change_type = c.change_type and r.occurred_at = c.occurred_at)"""
+where not exists (select 1 from recorded as r where r.record_id = c.record_id and r.change_type = c.change_type
+  and r.occurred_at = c.occurred_at)"""
 
 
 def writes_sql(table: Versions, segment: Segment) -> str:
@@ -103,7 +107,7 @@ create temporary table {WRITES} as
 with spoken as (
   select {_FIRST_SEQ - 1} + row_number() over (order by c.occurred_at, c.record_id, c.n, c.departs) as seq,
     c.occurred_at, c.record_id, c.change_type, {_told(table)}
-  from {CHANGES} as c join {VERSIONS} as v on v.record_id = c.record_id and v.n = c.n
+  from {CHANGES} as c join {VERSIONS} as v on v.record_id = c.record_id and v.n = c.n where not c.later
 ), salted as (
   select spoken.*, cast(gen_random_uuid() as text) as salt, cast(null as text) as subject_id from spoken
 ), committed as (

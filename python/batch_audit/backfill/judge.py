@@ -9,7 +9,6 @@ from batch_audit.backfill.snapshots import Snapshot
 from batch_audit.backfill.versions import VERSIONS
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Trail
-from batch_audit.history.moments import break_between
 from batch_audit.reports.text import visible
 from batch_audit.warehouses.base import Warehouse
 
@@ -35,15 +34,11 @@ def captured_from_the_start(trail: Trail) -> str | None:
     )
 
 
-def unseen_from(warehouse: Warehouse, trail: Trail) -> int | None:
-    """From when on (microseconds UTC) versions may come from builds after the first capture that none saw; None if the
-    captures saw all.
-    """
+def seen_from(warehouse: Warehouse, trail: Trail) -> int | None:
+    """When the batch of the first capture began (microseconds UTC); None without one."""
     if not trail.seen:
         return None
-    first, last = trail.seen[0], trail.seen[-1]
-    if not first.not_stored and break_between(trail, first, last, to_present=True) is None:
-        return None
+    first = trail.seen[0]
     opened = warehouse.query(
         f"select min(opened_at) as moment from {warehouse.table('audit_segment')}"
         f" where segment = {warehouse.literal(first.segment)}"
@@ -75,7 +70,7 @@ def raise_for_rewritten_past(warehouse: Warehouse, snapshot: Snapshot) -> None:
     """Raise ConfigurationError if an earlier backfill recorded another past of a record."""
     rows = warehouse.query(
         "select record_id, count(*) over () as records from (select distinct record_id"
-        f" from {CHANGES} where late) as d order by record_id limit {_SAMPLES}"
+        f" from {CHANGES} where rewritten) as d order by record_id limit {_SAMPLES}"
     )
     if rows:
         count = int(rows[0]["records"])

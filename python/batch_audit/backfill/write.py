@@ -19,7 +19,7 @@ from batch_audit.backfill.judge import (
     captured_from_the_start,
     raise_for_rewritten_past,
     raise_for_versions,
-    unseen_from,
+    seen_from,
 )
 from batch_audit.backfill.snapshots import Snapshot
 from batch_audit.backfill.versions import VERSIONS, Versions, versions_sql
@@ -41,7 +41,8 @@ class Backfilled:
     """What was written for a snapshot, and `reason` where that is nothing.
 
     Changes happened from `first_at` to `last_at` (microseconds UTC). Of `left_out` records the first captured change does
-    not say where their captured history begins. `valid` records are told to have been there when the first capture came,
+    not say where their captured history begins. `later` changes happened after the first capture began, to records of which
+    no capture saw a change; they are left out, too. `valid` records are told to have been there when the first capture came,
     which found `found` (None without one).
     """
 
@@ -52,6 +53,7 @@ class Backfilled:
     first_at: int | None = None
     last_at: int | None = None
     left_out: int = 0
+    later: int = 0
     valid: int = 0
     found: int | None = None
     reason: str | None = None
@@ -121,7 +123,7 @@ def _write_snapshot(warehouse: Warehouse, snapshot: Snapshot, segment: Segment, 
     warehouse.execute(versions_sql(table))
     raise_for_versions(warehouse, snapshot)
     warehouse.execute(limits_sql(table, trail.seen))
-    warehouse.execute(pending_sql(table, trail.backfills, unseen_from(warehouse, trail)))
+    warehouse.execute(pending_sql(table, trail.backfills, seen_from(warehouse, trail)))
     raise_for_rewritten_past(warehouse, snapshot)
     found = _measured(warehouse, trail)
     if found.changes:
@@ -154,8 +156,9 @@ def _measured(warehouse: Warehouse, trail: Trail) -> Backfilled:
         "select count(case when change_type = 'insert' then 1 end) as inserts,"
         " count(case when change_type = 'update' then 1 end) as updates,"
         " count(case when change_type = 'delete' then 1 end) as deletes,"
-        f" min(occurred_at) as first_at, max(occurred_at) as last_at,"
-        f" (select count(*) from {LIMITS} where unknown) as left_out from {CHANGES}"
+        " min(occurred_at) as first_at, max(occurred_at) as last_at,"
+        f" (select count(*) from {LIMITS} where unknown) as left_out,"
+        f" (select count(*) from {CHANGES} where later) as later from {CHANGES} where not later"
     )[0]
     before = trail.backfills[-1].rows_after if trail.backfills else 0
     found = Backfilled(
@@ -189,7 +192,7 @@ def _checkpoint(
         "rows_before": trail.backfills[-1].rows_after if trail.backfills else 0, "rows_after": found.valid,
         "inserts": found.inserts, "updates": found.updates, "deletes": found.deletes, "not_stored": found.left_out,
         "not_stored_digest": None, "fingerprint": None, "fingerprint_engine": None, "note": NOTE,
-        "first_at": found.first_at, "last_at": found.last_at, "zone": zone,
+        "first_at": found.first_at, "last_at": found.last_at, "zone": zone, "later": found.later,
     }  # fmt: skip
     return event_row(
         segment, snapshot.unique_id, 1, "checkpoint", occurred_at=start.started_at,

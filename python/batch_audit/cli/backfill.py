@@ -61,7 +61,12 @@ def _told(item: Backfilled) -> Iterator[str]:
             f"{name}: {counted(item.left_out, 'record')} left out: their first captured change does not say which version"
             " came before it (its values were erased, or the version was changed)"
         )
-    elif item.changes and item.found is not None and item.found != item.valid:
+    if item.later:
+        yield (
+            f"{name}: {counted(item.later, 'change')} left out: by their times they came after the first capture began, and"
+            " no capture saw them (a build without the audit made them, or these times are not UTC)"
+        )
+    if not item.left_out and item.changes and item.found is not None and item.found != item.valid:
         yield (
             f"{name}: the versions tell of {counted(item.valid, 'valid record')} where the first capture found"
             f" {item.found:,}: versions have been removed or changed, and `as-of` and `diff` stop there"
