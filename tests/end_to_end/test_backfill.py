@@ -13,7 +13,6 @@ import pytest
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.as_of import write_as_of
 from batch_audit.history.net_change import read_net_change
-
 from tests.support.forked import Forks
 from tests.support.project import DISPATCH, HOOK, Project, write_project
 from tests.support.recompute import record_hash
@@ -56,7 +55,8 @@ UNFIT = {
 BEFORE = (
     "insert into raw.feed values (1, date '2026-01-01', timestamp '2026-01-01', 'new', 10.50, 1),"
     " (2, date '2026-01-01', timestamp '2026-01-01 01:02:03.000004', 'new', 20, 1),"
-    " (3, date '2026-01-02', timestamp '2026-01-02', null, 1, 1), (5, date '2026-01-02', timestamp '2026-01-02', 'x', 5, 1),"
+    " (3, date '2026-01-02', timestamp '2026-01-02', null, 1, 1), (5, date '2026-01-02', timestamp"
+    " '2026-01-02', 'x', 5, 1),"
     " (6, date '2026-01-02', timestamp '2026-01-02', 'same', 6, 1),"
     " (7, date '2026-01-02', timestamp '2026-01-02', 'it''s \"a\\b\" ~|ü', 7, 1)",
     "update raw.feed set status = 'paid', ts = timestamp '2026-01-03' where id = 1;"
@@ -70,7 +70,8 @@ BEFORE = (
 )
 # 1 goes away and comes back as it was.
 RETURNING = (
-    "insert into raw.returning values (1, null, timestamp '2026-01-01', 'here', 1, 1), (2, null, timestamp '2026-01-01',"
+    "insert into raw.returning values (1, null, timestamp '2026-01-01', 'here', 1, 1), (2, null, timestamp"
+    " '2026-01-01',"
     " 'here', 2, 1)",
     "delete from raw.returning where id = 1",
     "insert into raw.returning values (1, null, timestamp '2026-01-01', 'here', 1, 1)",
@@ -107,7 +108,9 @@ class Shop(Trail):
         self.then.update({name: self.rows(name) for name in SNAPSHOTS})
 
     def rows(self, name: str, table: str | None = None) -> list[dict[str, Any]]:
-        """The rows of a snapshot's table, or of another of its shape: texts of its data, and since, until (None: valid) and gone."""
+        """The rows of a snapshot's table, or of another of its shape: texts of its data, and since, until (None:
+        valid) and gone.
+        """
         since, until, gone = OWN.get(name, ("dbt_valid_from", "dbt_valid_to", "dbt_is_deleted"))
         amount = "trim_scale(amount)" if self.project.target.engine == "postgres" else "amount"
         marks = "marking" in name or name in ("renamed", NOT_ASKING)
@@ -215,7 +218,8 @@ def _replay(events: list[dict[str, Any]], state: dict[str, Any] | None = None) -
 def shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, forks: Forks
 ) -> Iterator[Shop]:
-    """Four runs without the audit and two with it; then everything is backfilled twice, and a third audited run follows.
+    """Four runs without the audit and two with it; then everything is backfilled twice, and a third audited run
+    follows.
 
     NOT_ASKING is backfilled, built without capture and backfilled again, so that it has two backfills and no capture.
     """
@@ -327,7 +331,7 @@ def test_a_second_time_writes_nothing_and_says_so(shop: Shop) -> None:
     known = "there is nothing to write that the store does not know: an earlier backfill wrote them"
     for name in (*SNAPSHOTS, NOT_ASKING):
         assert f" {name}: {known}" in shop.told["again"]
-    assert shop.told["again"].endswith(" Nothing was written.")
+    assert " Nothing was written." in shop.told["again"]
 
 
 def test_one_call_is_one_sealed_batch(shop: Shop) -> None:
@@ -389,7 +393,11 @@ def test_a_snapshot_that_a_captured_run_built_has_nothing_before(shop: Shop) -> 
 def test_the_snapshot_can_be_made_again_as_it_stood_at_every_moment(shop: Shop, name: str) -> None:
     into = f"{shop.project.target.schema}.then"
     events = _backfilled(shop, name)
-    moments = sorted({event["occurred_at"] for event in events})
+    # From its first capture on, a relation is what the captures left.
+    captured = min(
+        e["occurred_at"] for e in shop.written(name) if e["capture"]["metadata"]["capture_no"] == 1
+    )
+    moments = sorted({event["occurred_at"] for event in events if event["occurred_at"] < captured})
     with closing(shop.project.warehouse()) as warehouse:
         for moment in moments:
             text = datetime.fromtimestamp(moment / 1e6, UTC).isoformat(timespec="microseconds")
@@ -422,6 +430,23 @@ def test_a_diff_reaches_over_the_backfill(shop: Shop) -> None:
                 "delete": len(before.keys() - after.keys()),
                 "update": sum(before[key] != after[key] for key in before.keys() & after.keys()),
             }, ends
+
+
+def test_the_views_tell_what_was_backfilled_from_what_was_seen(shop: Shop) -> None:
+    names = "{batch_audit_models: true, batch_audit_enabled: false}"
+    shop.forks.dbt(shop.project, "build", "--select", "package:batch_audit", "--vars", names)
+    batch = shop.told["all"]["batch_id"]
+    (summary,) = shop.project.audit(f"select * from {{audit}}.rpt_batch_summary where batch_id = '{batch}'")
+    assert (summary["job"], summary["status"], summary["sealed"]) == ("backfill", "success", True)
+    changes = shop.project.audit(
+        "select batch_id, is_backfilled, actor, git_commit, change_type from {audit}.rpt_record_changes"
+    )
+    of_batch = [change for change in changes if change["batch_id"] == batch]
+    inserted = sum(change["change_type"] == "insert" for change in of_batch)
+    assert summary["records_inserted"] == inserted == sum(i["inserts"] for i in shop.told["all"]["snapshots"])
+    assert {(c["is_backfilled"], c["actor"], c["git_commit"]) for c in of_batch} == {(True, None, None)}
+    batches = {batch, shop.told["one"]["batch_id"], shop.told["two"]["batch_id"]}
+    assert {c["batch_id"] for c in changes if c["is_backfilled"]} == batches
 
 
 def test_history_goes_back_to_the_first_version(shop: Shop) -> None:

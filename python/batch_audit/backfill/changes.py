@@ -34,11 +34,11 @@ def limits_sql(table: Versions, captures: Sequence[Capture]) -> str:
     return f"""
 create temporary table {LIMITS} as
 {changes_sql(captures, table.snapshot.unique_id, *tables, warehouse.literal)}, firsts as (
-  select record_id, change_type, case when change_type = 'insert' then {version_made} else {version_ended} end as version
-  from (select e.*, {made} as made, {ended} as ended from ({edges_sql("asc")}) as e) as e
+  select record_id, change_type, case when change_type = 'insert' then {version_made} else {version_ended} end as
+  version from (select e.*, {made} as made, {ended} as ended from ({edges_sql("asc")}) as e) as e
 )
-select f.record_id, max(v.n) - max(case when change_type = 'insert' then 1 else 0 end) as last_n, max(v.n) - 1 as last_end,
-  max(v.n) is null as unknown
+select f.record_id, max(v.n) - max(case when change_type = 'insert' then 1 else 0 end) as last_n, max(v.n) - 1 as
+last_end, max(v.n) is null as unknown
 from firsts as f left join {VERSIONS} as v on v.record_id = f.record_id and v.version = f.version
 group by f.record_id"""
 
@@ -46,9 +46,9 @@ group by f.record_id"""
 def pending_sql(table: Versions, backfills: Sequence[Capture], until: int | None) -> str:
     """Makes CHANGES from the versions that no capture saw, without what earlier backfills wrote.
 
-    Its columns: record_id; n; departs (the version goes); change_type; occurred_at; rewritten (an earlier backfill wrote
-    something later of the record); later (it happened at or after `until`, microseconds UTC, to a record of which no
-    capture saw a change: a build without the audit did it, or its time is wrong).
+    Its columns: record_id; n; departs (the version goes); change_type; occurred_at; rewritten (an earlier backfill
+    wrote something later of the record); later (it happened at or after `until`, microseconds UTC, to a record of
+    which no capture saw a change: a build without the audit did it, or its time is wrong).
     """
     warehouse = table.warehouse
     differs = " or ".join(f"b_{i} is distinct from c_{i}" for i, _ in table.compared) or "false"
@@ -67,7 +67,8 @@ with known as (
   select record_id, n, true, 'delete', to_us, last_n from known where ends and n <= coalesce(last_end, n)
 ), recorded as (
   select record_id, change_type, occurred_at from {warehouse.table(EVENT.name)}
-  where event_type = 'record_write' and target = {warehouse.literal(table.snapshot.unique_id)} and segment in ({segments})
+  where event_type = 'record_write' and target = {warehouse.literal(table.snapshot.unique_id)} and segment in
+  ({segments})
 ), latest as (
   select record_id, max(occurred_at) as occurred_at from recorded group by record_id
 )
@@ -140,14 +141,17 @@ def _told(table: Versions) -> str:
     old = "case c.change_type when 'delete' then {} when 'update' then {} end"
     new = "case when c.change_type <> 'delete' then {} end"
     return (
-        f"case when c.change_type = 'update' then '[' || ltrim({changed or chr(39) * 2}, ',') || ']' end as changed_fields,"
+        f"case when c.change_type = 'update' then '[' || ltrim({changed or chr(39) * 2}, ',') || ']' end as"
+        " changed_fields,"
         f" {_metadata()} as metadata, {old.format(*hashes)} as old_hash, {new.format(hashes[0])} as record_hash,"
         f" {old.format(*values)} as old_value, {new.format(values[0])} as new_value"
     )
 
 
 def _metadata() -> str:
-    """Where the change comes from: the times from which the versions before and after it are valid, as dbt wrote them."""
+    """Where the change comes from: the times from which the versions before and after it are valid, as dbt wrote
+    them.
+    """
     previous = "case c.change_type when 'delete' then v.version when 'update' then v.previous end"
     version = "case when c.change_type <> 'delete' then v.version end"
     return (

@@ -18,7 +18,8 @@ _WRONG = {
     "no_time": "{} a start or an end that is no moment in time (NULL or infinity). Correct these times",
     "reversed": "{} an end before the start. Correct these times: a source whose updated_at is not in the zone of dbt's"
     " session makes them",
-    "overlapping": "{} versions that overlap: one begins before the one before it ends. Correct or remove one of them: a"
+    "overlapping": "{} versions that overlap: one begins before the one before it ends. Correct or remove"
+    " one of them: a"
     " record that came back with its old updated_at makes them, and so do two snapshots into one table",
 }
 
@@ -51,7 +52,8 @@ def raise_for_versions(warehouse: Warehouse, snapshot: Snapshot) -> None:
     rows = warehouse.query(
         "select wrong, record_id, records, place from (select wrong, record_id, count(*) over (partition by wrong) as"
         " records, row_number() over (partition by wrong order by record_id) as place from (select distinct wrong,"
-        f" record_id from {VERSIONS} where wrong is not null) as d) as s where place <= {_SAMPLES} order by wrong, place"
+        f" record_id from {VERSIONS} where wrong is not null) as d) as s where place <= {_SAMPLES} order by"
+        " wrong, place"
     )
     told = []
     for kind, words in _WRONG.items():
@@ -75,7 +77,8 @@ def raise_for_rewritten_past(warehouse: Warehouse, snapshot: Snapshot) -> None:
     if rows:
         count = int(rows[0]["records"])
         raise ConfigurationError(
-            f"{snapshot.name}: {_records(count)} another past in {snapshot.relation} than an earlier backfill found there"
+            f"{snapshot.name}: {_records(count)} another past in {snapshot.relation} than an earlier"
+            " backfill found there"
             f"{_examples([row['record_id'] for row in rows], count)}. Nothing was written.\n"
             "  Somebody changed, added or removed versions: `batch-audit history` shows what was recorded."
         )

@@ -1,8 +1,9 @@
 """SQL that turns the versions in a snapshot's table into changes. Nothing is read here.
 
-A version is valid from its `dbt_valid_from` until its `dbt_valid_to`. A record's first version is an insert, the next one an
-update where it begins when the one before ends, else an insert; a version that ends without a successor is a delete.
-A row that dbt wrote to mark a deletion (`hard_deletes: new_record`) is no version: it only ends the one before.
+A version is valid from its `dbt_valid_from` until its `dbt_valid_to`. A record's first version is an insert, the
+next one an update where it begins when the one before ends, else an insert; a version that ends without a successor
+is a delete. A row that dbt wrote to mark a deletion (`hard_deletes: new_record`) is no version: it only ends the one
+before.
 """
 
 from __future__ import annotations
@@ -90,8 +91,8 @@ def versions_sql(table: Versions) -> str:
 
     Its columns: record_id; n (from 1, in the order of their times); version and previous (the times from which this one
     and the one before are valid, as text); from_us and to_us (microseconds, NULL while it is valid); deleted; continues
-    (it begins when the one before ends); ends (nothing follows at its end); wrong; c_i (its values, as they were while it
-    was valid) and b_i (those of the one before).
+    (it begins when the one before ends); ends (nothing follows at its end); wrong; c_i (its values, as they were
+    while it was valid) and b_i (those of the one before).
     """
     snapshot = table.snapshot
     start, end = (

@@ -40,10 +40,10 @@ NOTE = "made from the versions in the snapshot's table; nobody saw these changes
 class Backfilled:
     """What was written for a snapshot, and `reason` where that is nothing.
 
-    Changes happened from `first_at` to `last_at` (microseconds UTC). Of `left_out` records the first captured change does
-    not say where their captured history begins. `later` changes happened after the first capture began, to records of which
-    no capture saw a change; they are left out, too. `valid` records are told to have been there when the first capture came,
-    which found `found` (None without one).
+    Changes happened from `first_at` to `last_at` (microseconds UTC). Of `left_out` records the first captured change
+    does not say where their captured history begins. `later` changes happened after the first capture began, to records
+    of which no capture saw a change; they are left out, too. `valid` records are told to have been there when the first
+    capture came, which found `found` (None without one).
     """
 
     node: str
@@ -72,7 +72,8 @@ def write_backfill(warehouse: Warehouse, snapshots: Sequence[Snapshot], start: S
     """
     if not warehouse.store_exists():
         raise StoreMissingError(
-            f"There is no audit store in schema {warehouse.audit_schema} of database {warehouse.database}, so nothing can"
+            f"There is no audit store in schema {warehouse.audit_schema} of database {warehouse.database},"
+            " so nothing can"
             " be written to it.\n  Run an audited batch first (`batch-audit run -- dbt build`), or name the right"
             " --target or --audit-schema."
         )

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def command(settings: Settings, *, snapshots: tuple[str, ...]) -> None:
     """Record what dbt snapshots tell of the time before they were captured.
 
-    Turns the versions in a snapshot's table that no capture saw into changes, in the order of their times: so `history` and
-    `as-of` reach back to the first version. Without a name, all snapshots that ask for capture. The changes are labelled:
-    nobody saw them happen, and who made them is unknown. All of it is one sealed batch, or nothing is written; what the
-    store knows already is not written again.
+    Turns the versions in a snapshot's table that no capture saw into changes, in the order of their times: so
+    `history` and `as-of` reach back to the first version. Without a name, all snapshots that ask for capture. The
+    changes are labelled: nobody saw them happen, and who made them is unknown. All of it is one sealed batch, or
+    nothing is written; what the store knows already is not written again.
     """
     from batch_audit.backfill.run import backfill
 
@@ -58,12 +58,14 @@ def _told(item: Backfilled) -> Iterator[str]:
         yield f"{name}: {told}, from {utc(item.first_at)} to {utc(item.last_at)}"
     if item.left_out:
         yield (
-            f"{name}: {counted(item.left_out, 'record')} left out: their first captured change does not say which version"
+            f"{name}: {counted(item.left_out, 'record')} left out: their first captured change does not say"
+            " which version"
             " came before it (its values were erased, or the version was changed)"
         )
     if item.later:
         yield (
-            f"{name}: {counted(item.later, 'change')} left out: by their times they came after the first capture began, and"
+            f"{name}: {counted(item.later, 'change')} left out: by their times they came after the first"
+            " capture began, and"
             " no capture saw them (a build without the audit made them, or these times are not UTC)"
         )
     if not item.left_out and item.changes and item.found is not None and item.found != item.valid:

@@ -66,7 +66,8 @@ def _heading(version: Version) -> str:
 
     if version.backfilled:
         return visible(
-            f"{version.change_type}  {utc(version.occurred_at)}  backfilled from the snapshot: by whom and by which commit"
+            f"{version.change_type}  {utc(version.occurred_at)}  backfilled from the snapshot: by whom and"
+            " by which commit"
             f" is unknown  batch {version.batch_id}"
         )
     return visible(

@@ -22,8 +22,8 @@ class Capture:
     somebody had changed the relation since the capture before. `fingerprint` is that of the relation afterwards.
 
     What a snapshot's own versions told of the time before capture 1 (mode `backfill`) is capture 0, and one that went
-    further later is 0 in its place, and the one before is -1. Its changes happened from `first_at` to `occurred_at`. A part
-    of it is those after `after` and up to `until`.
+    further later is 0 in its place, and the one before is -1. Its changes happened from `first_at` to `occurred_at`.
+    A part of it is those after `after` and up to `until`.
     """
 
     number: int

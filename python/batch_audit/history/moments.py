@@ -30,7 +30,8 @@ def at_time(trail: Trail, moment: int, said: str) -> Capture:
     first = trail.captures[0]
     if first.backfilled:
         raise ConfigurationError(
-            f"{trail.name}: the first version in the snapshot's table begins at {utc(first.first_at or 0)}, and {said} is"
+            f"{trail.name}: the first version in the snapshot's table begins at {utc(first.first_at or 0)},"
+            f" and {said} is"
             " before it.\n  Nothing is known of its records then."
         )
     raise ConfigurationError(
@@ -128,7 +129,9 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
 
 def captures_between(trail: Trail, low: Capture, high: Capture) -> tuple[Capture, ...]:
-    """The captures after `low` up to `high`, which may be parts of what was backfilled; of that as much as lies between."""
+    """The captures after `low` up to `high`, which may be parts of what was backfilled; of that as much as lies
+    between.
+    """
     rest = [
         replace(c, after=low.until)
         for c in trail.captures
@@ -174,7 +177,8 @@ def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
         return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
     if capture.rows_before != previous.rows_after and previous.backfilled:
         return (
-            f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of {previous.rows_after}:"
+            f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of"
+            f" {previous.rows_after}:"
             " versions have been removed from its table or changed"
         )
     if capture.rows_before != previous.rows_after:

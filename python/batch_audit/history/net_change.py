@@ -147,7 +147,8 @@ class _Sql:
         tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
         self._start = (
             f"{changes_sql(between, trail.node, *tables, warehouse.literal)}, numbered as (select *, row_number() over"
-            " (partition by record_id order by capture_no, seq) as first_place, row_number() over (partition by record_id"
+            " (partition by record_id order by capture_no, seq) as first_place, row_number() over"
+            " (partition by record_id"
             " order by capture_no desc, seq desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
             " z.new_value, a.change_type = 'insert' as was_absent, z.change_type = 'delete' as is_absent,"
             " a.erased or z.erased as erased from numbered as a join numbered as z on z.record_id = a.record_id"

@@ -88,7 +88,8 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
     baselines = [*(c for c in earlier[:1] if c.backfilled), *(c for c in earlier if c.mode == "baseline")]
     if not baselines and trail.node.startswith("snapshot."):
         raise ConfigurationError(
-            f"{trail.name}: a snapshot's table holds all versions of its records, so later changes cannot be undone in it,"
+            f"{trail.name}: a snapshot's table holds all versions of its records, so later changes cannot"
+            " be undone in it,"
             f" and no capture up to capture {target.number} ({utc(target.occurred_at)}) stored all records.\n"
             f"  `batch-audit backfill {trail.name}` tells what its versions say of the time before it was captured."
         )
@@ -108,7 +109,8 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
             else "\n  Leave out --from-baseline to undo later changes instead."
         )
         raise ConfigurationError(
-            f"{trail.name}: cannot go from the {start.mode} (capture {start.number}, {utc(start.occurred_at)}) to capture"
+            f"{trail.name}: cannot go from the {start.mode} (capture {start.number},"
+            f" {utc(start.occurred_at)}) to capture"
             f" {target.number}: {reason}.{undo}"
         )
     if start.number == target.number:
@@ -125,7 +127,9 @@ def columns_differ(values: Values, present: Sequence[Column], captured: Sequence
 
 
 def captures_sql(captures: Sequence[Capture], literal: Literal) -> str:
-    """A list of (segment, part, capture_no, later_than, up_to) rows, for a common table expression; empty without captures."""
+    """A list of (segment, part, capture_no, later_than, up_to) rows, for a common table expression; empty without
+    captures.
+    """
     rows = [
         f"({literal(c.segment)}, {literal(c.part)}, {c.number},"
         f" {_EARLIEST if c.after is None else c.after}, {-_EARLIEST if c.until is None else c.until})"

@@ -24,8 +24,8 @@ class Version:
     """One change of a record. `fields` are those that it changed, as (name, before, after) canonical texts.
 
     `change_type` is that of the event, or `baseline`: the record was there when its history began. `occurred_at` is in
-    microseconds UTC. The values of an `erased` version are gone. A `backfilled` one comes from the snapshot's own versions:
-    nobody saw it happen, so who did it is not known.
+    microseconds UTC. The values of an `erased` version are gone. A `backfilled` one comes from the snapshot's own
+    versions: nobody saw it happen, so who did it is not known.
     """
 
     capture_no: int
@@ -59,7 +59,8 @@ class RecordHistory:
         if first.backfilled:
             begins = utc(self.trail.captures[0].first_at or 0)
             return (
-                f"History of {self.trail.name} goes back to {begins}, its snapshot's first version; what lies before the"
+                f"History of {self.trail.name} goes back to {begins}, its snapshot's first version; what"
+                " lies before the"
                 " first capture was backfilled from the snapshot."
             )
         place = f"capture {first.number} ({utc(first.occurred_at)}, {first.mode})"
