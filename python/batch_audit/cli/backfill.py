@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT]…")
+@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT]")
 @common_options
 def command(settings: Settings, *, snapshots: tuple[str, ...]) -> None:
     """Record what dbt snapshots tell of the time before they were captured.
