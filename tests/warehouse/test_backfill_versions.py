@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -14,6 +15,11 @@ from hypothesis import strategies as st
 from batch_audit.backfill.snapshots import Snapshot
 from batch_audit.backfill.write import Backfilled, write_backfill
 from batch_audit.errors import ConfigurationError
+from batch_audit.history.captures import read_node_trail
+from batch_audit.history.moments import at_time, break_between
+from batch_audit.ledger.rows import Segment, event_row
+from batch_audit.ledger.tables import EVENT, PAYLOAD, SEGMENT
+from batch_audit.ledger.text import values_json
 from batch_audit.ledger.verify import verify_store
 from batch_audit.runner.facts import Start
 from batch_audit.warehouses import Warehouse
@@ -185,6 +191,117 @@ def test_however_often_it_is_backfilled_each_moment_is_what_the_versions_say(
     assert second.valid == len(_replay(events))
     if events:
         assert verify_store(store).ok
+
+
+def _values(version: Version) -> str:
+    """A record's values as a capture stores them."""
+    start = datetime(2026, 1, 1) + timedelta(hours=version.start)
+    return values_json(
+        {
+            "id": str(version.key),
+            "v": version.value,
+            "x": str(version.ignored),
+            "dbt_valid_to": None,
+            "dbt_valid_from": f"{start:%Y-%m-%dT%H:%M:%S.%f}",
+            "dbt_is_deleted": "False",
+        }
+    )
+
+
+def _capture(warehouse: Warehouse, before: list[Version], after: list[Version], hour: int) -> None:
+    """Store what capture 1 sees of a run at an hour that leads from some valid versions to others."""
+    at = 1_767_225_600_000_000 + hour * 3_600_000_000
+    segment = Segment("captured", "captured", "2026-11", "captured", "hooks", at - 1)
+    told = {
+        "kind": "capture", "mode": "changes", "capture_no": 1, "relation": '"shop"."s"', "key": ["id"],
+        "ignored": ["dbt_valid_from", "dbt_valid_to", "dbt_is_deleted", "x"], "rows_before": len(before),
+        "rows_after": len(after), "columns": [],
+    }  # fmt: skip
+    events = [event_row(segment, NODE, 1, "checkpoint", occurred_at=at + 1, target=NODE, metadata=told)]
+    payloads = []
+    old, new = ({version.key: version for version in side} for side in (before, after))
+    for key in sorted(old.keys() | new.keys()):
+        was, now = old.get(key), new.get(key)
+        if was and now and was.value == now.value:
+            continue
+        kind = "update" if was and now else "insert" if now else "delete"
+        event = event_row(
+            segment, NODE, len(events) + 1, "record_write", occurred_at=at + 1, target=NODE, record_id=str(key),
+            change_type=kind,
+        )  # fmt: skip
+        sides = (was and _values(was), now and _values(now))
+        payloads.append((*event[:4], "2026-11", None, "salt", "-", "-", *sides))
+        events.append(event)
+    warehouse.insert(SEGMENT.name, SEGMENT.columns, [segment.row()])
+    warehouse.insert(EVENT.name, EVENT.columns, events)
+    if payloads:
+        warehouse.insert(PAYLOAD.name, PAYLOAD.columns, payloads)
+
+
+def _valid(versions: list[Version], hour: int) -> list[Version]:
+    return [v for v in versions if not v.gone and v.start <= hour and (v.end is None or v.end > hour)]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(versions=lives(), hour=st.integers(0, 15))
+def test_it_ends_where_the_first_capture_begins(store: Warehouse, versions: list[Version], hour: int) -> None:
+    for table in ("segment", "event", "payload", "block"):
+        store.execute(f"delete from {store.table(f'audit_{table}')}")
+    _fill(store, [seen for version in versions if (seen := version.seen_at(hour + 1))])
+    _capture(store, _valid(versions, hour), _valid(versions, hour + 1), hour + 1)
+    done = _backfill(store)
+
+    events = [event for event in _events(store) if event["segment"] != "captured"]
+    assert len(events) == done.changes
+    for moment in range(hour + 1):
+        valid = {str(v.key): v.value for v in _valid(versions, moment)}
+        assert _replay([event for event in events if _hour(event) <= moment]) == valid, moment
+    assert all(_hour(event) <= hour for event in events)
+    assert (done.left_out, done.later) == (0, 0)
+    assert (done.valid, done.found) == (len(_valid(versions, hour)),) * 2
+
+
+def test_what_cannot_be_placed_is_left_out_and_counted(store: Warehouse) -> None:
+    versions = [
+        Version(1, 0, 5, "a"),
+        Version(1, 5, None, "b"),
+        Version(2, 0, None, "c"),
+        Version(3, 9, None, "d"),
+    ]
+    _fill(store, versions)
+    _capture(store, _valid(versions, 4), _valid(versions, 5), 5)
+    store.execute(f"delete from {store.table('audit_payload')}")
+    done = _backfill(store)
+
+    trail = read_node_trail(store, NODE)
+    part = at_time(trail, 1_767_225_600_000_000, "x")
+    assert "left 1 records out" in (break_between(trail, part, trail.newest) or "")
+    # 1 was changed by the capture, and its values are gone; 3 came after it, and no capture saw it.
+    assert [event["record_id"] for event in _events(store)] == ["2"]
+    assert (done.left_out, done.later, done.inserts) == (1, 1, 1)
+    (told,) = store.query(
+        f"select metadata from {store.table('audit_event')} where part = '{NODE}' and event_type = 'checkpoint'"
+        " and segment <> 'captured'"
+    )
+    assert (json.loads(told["metadata"])["not_stored"], json.loads(told["metadata"])["later"]) == (1, 1)
+
+
+def test_versions_that_somebody_removed_are_missed_where_the_captures_begin(store: Warehouse) -> None:
+    versions = [Version(1, 0, 5, "a"), Version(1, 5, None, "b"), Version(2, 0, None, "c")]
+    _capture(store, _valid(versions, 4), _valid(versions, 5), 5)
+    _fill(store, versions[:2])
+    done = _backfill(store)
+
+    assert (done.valid, done.found) == (1, 2)
+    trail = read_node_trail(store, NODE)
+    assert [capture.number for capture in trail.captures] == [0, 1]
+    assert "found 2 valid records where the snapshot's versions tell of 1: versions have been removed" in (
+        break_between(trail, *trail.captures) or ""
+    )
 
 
 @pytest.mark.parametrize(

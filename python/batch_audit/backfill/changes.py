@@ -34,11 +34,12 @@ def limits_sql(table: Versions, captures: Sequence[Capture]) -> str:
     return f"""
 create temporary table {LIMITS} as
 {changes_sql(captures, table.snapshot.unique_id, *tables, warehouse.literal)}, firsts as (
-  select record_id, change_type, case when change_type = 'insert' then {version_made} else {version_ended} end as
-  version from (select e.*, {made} as made, {ended} as ended from ({edges_sql("asc")}) as e) as e
+  select record_id, change_type,
+    case when change_type = 'insert' then {version_made} else {version_ended} end as version
+  from (select e.*, {made} as made, {ended} as ended from ({edges_sql("asc")}) as e) as e
 )
-select f.record_id, max(v.n) - max(case when change_type = 'insert' then 1 else 0 end) as last_n, max(v.n) - 1 as
-last_end, max(v.n) is null as unknown
+select f.record_id, max(v.n) - max(case when change_type = 'insert' then 1 else 0 end) as last_n,
+  max(v.n) - 1 as last_end, max(v.n) is null as unknown
 from firsts as f left join {VERSIONS} as v on v.record_id = f.record_id and v.version = f.version
 group by f.record_id"""
 
@@ -67,8 +68,8 @@ with known as (
   select record_id, n, true, 'delete', to_us, last_n from known where ends and n <= coalesce(last_end, n)
 ), recorded as (
   select record_id, change_type, occurred_at from {warehouse.table(EVENT.name)}
-  where event_type = 'record_write' and target = {warehouse.literal(table.snapshot.unique_id)} and segment in
-  ({segments})
+  where event_type = 'record_write' and target = {warehouse.literal(table.snapshot.unique_id)}
+    and segment in ({segments})
 ), latest as (
   select record_id, max(occurred_at) as occurred_at from recorded group by record_id
 )
@@ -149,9 +150,7 @@ def _told(table: Versions) -> str:
 
 
 def _metadata() -> str:
-    """Where the change comes from: the times from which the versions before and after it are valid, as dbt wrote
-    them.
-    """
+    """The times from which the versions before and after the change are valid, as dbt wrote them."""
     previous = "case c.change_type when 'delete' then v.version when 'update' then v.previous end"
     version = "case when c.change_type <> 'delete' then v.version end"
     return (

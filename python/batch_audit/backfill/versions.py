@@ -111,9 +111,8 @@ with read as (
 ), placed as (
   select read.*, row_number() over w as n, lag({version}) over w as previous, lag(ended) over w as previous_ended,
     lag(deleted) over w as previous_deleted, lead(started) over w as next_started, lead(deleted) over w as next_deleted,
-    lead(n_rows) over w is not null as has_next, {", ".join(f"lag(c_{i}) over w as b_{i}" for i in numbers)}
-  from (select 1 as n_rows, read.* from read) as read
-  window w as (partition by record_id order by started, ended nulls last)
+    lead(1) over w is not null as has_next, {", ".join(f"lag(c_{i}) over w as b_{i}" for i in numbers)}
+  from read window w as (partition by record_id order by started, ended nulls last)
 )
 select record_id, n, {version} as version, previous, deleted,
   case when isfinite(started) then {table.time("dbt_valid_from", "started")} end as from_us,

@@ -121,6 +121,7 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     pairs = list(zip([low, *between], between, strict=False))
     # A capture that is gone looks like a build that asked for none: the numbers speak first.
     reasons = [
+        _left_out(low) if low.until is not None else None,
         *(_gap_at(*pair) for pair in pairs),
         _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at),
         *(_break_at(*pair, trail.fold) for pair in pairs),
@@ -129,9 +130,7 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
 
 def captures_between(trail: Trail, low: Capture, high: Capture) -> tuple[Capture, ...]:
-    """The captures after `low` up to `high`, which may be parts of what was backfilled; of that as much as lies
-    between.
-    """
+    """The captures after `low` up to `high`; of what was backfilled, of which these may be parts, what lies between."""
     rest = [
         replace(c, after=low.until)
         for c in trail.captures
@@ -161,6 +160,17 @@ def _gap_at(previous: Capture, capture: Capture) -> str | None:
     return None
 
 
+def _left_out(capture: Capture) -> str | None:
+    """Why what was backfilled does not tell of all records; None if it does."""
+    if not capture.not_stored:
+        return None
+    return (
+        f"the backfill of batch {capture.batch_id} left {capture.not_stored} records out, because their"
+        " first captured change"
+        " does not say which version came before it"
+    )
+
+
 def _said(capture: Capture) -> str:
     return f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
 
@@ -171,12 +181,14 @@ def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
         return f"{at} is a first build: what it replaced was not seen"
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
         return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
+    if capture.backfilled and capture.not_stored:
+        return _left_out(capture)
     if capture.not_stored:
         return f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out"
     if capture.found_edited:
         return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
     if capture.rows_before != previous.rows_after and previous.backfilled:
-        return (
+        return _left_out(previous) or (
             f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of"
             f" {previous.rows_after}:"
             " versions have been removed from its table or changed"

@@ -127,9 +127,7 @@ def columns_differ(values: Values, present: Sequence[Column], captured: Sequence
 
 
 def captures_sql(captures: Sequence[Capture], literal: Literal) -> str:
-    """A list of (segment, part, capture_no, later_than, up_to) rows, for a common table expression; empty without
-    captures.
-    """
+    """Rows of (segment, part, capture_no, later_than, up_to) for a common table expression; none without captures."""
     rows = [
         f"({literal(c.segment)}, {literal(c.part)}, {c.number},"
         f" {_EARLIEST if c.after is None else c.after}, {-_EARLIEST if c.until is None else c.until})"
