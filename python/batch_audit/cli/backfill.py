@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT]")
 @common_options
 def command(settings: Settings, *, snapshots: tuple[str, ...]) -> None:
-    """Record what dbt snapshots tell of the time before they were captured.
+    """Record what snapshots tell of the time before capture.
 
     Turns the versions in a snapshot's table that no capture saw into changes, in the order of their times: so
     `history` and `as-of` reach back to the first version. Without a name, all snapshots that ask for capture. The
