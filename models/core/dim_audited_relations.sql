@@ -5,7 +5,13 @@ with
         select
             captures.*,
             row_number() over (
-                partition by node_id order by captured_at desc, capture_no desc, event_id
+                partition by node_id
+                -- What was backfilled lies before all captures, whenever it was written.
+                order by
+                    case when capture_mode = 'backfill' then 1 else 0 end,
+                    captured_at desc,
+                    capture_no desc,
+                    event_id
             ) as recency,
             count(*) over (partition by node_id) as captures,
             min(captured_at) over (partition by node_id) as first_captured_at,

@@ -36,6 +36,7 @@ select
     captures.relation,
     captures.capture_no,
     coalesce(captures.capture_mode, 'changes') = 'baseline' as is_baseline,
+    coalesce(captures.capture_mode, 'changes') = 'backfill' as is_backfilled,
     writes.record_id,
     writes.change_type,
     {{ batch_audit.json_list_text("writes.changed_fields") }} as changed_fields,

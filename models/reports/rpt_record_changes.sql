@@ -16,6 +16,7 @@ select
     old_values,
     new_values,
     is_baseline,
+    is_backfilled,
     values_erased,
     node_id
 from {{ ref("fct_record_changes") }}

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.history.captures import Capture, Trail, Uncaptured
-from batch_audit.history.moments import at_time, break_between, folded, parse_time, spellings, unbroken
+from batch_audit.history.moments import (
+    at_time,
+    break_between,
+    captures_between,
+    folded,
+    parse_time,
+    spellings,
+    unbroken,
+)
 from batch_audit.history.names import parse_key, parse_relation
 from batch_audit.history.net_change import compared_columns, sample
 from batch_audit.history.versions import arrange
@@ -203,3 +211,43 @@ def test_a_build_that_was_not_captured_is_a_break() -> None:
     captures = [capture(seconds) for seconds in (1, 2, 3)]
     assert [one.number for one in unbroken(trail(*captures, uncaptured=(missed,)))] == [3]
     assert unbroken(trail()) == ()
+
+
+BACKFILL = capture(40, number=0, mode="backfill", first_at=10_000_000, rows_before=0)
+
+
+def test_a_time_within_what_was_backfilled_means_a_part_of_it() -> None:
+    captures = trail(BACKFILL, capture(50, number=1))
+    part = at_time(captures, 20_000_000, "x")
+    assert (part.number, part.until, part.occurred_at) == (0, 20_000_000, 20_000_000)
+    assert at_time(captures, 40_000_000, "x") == BACKFILL
+    assert at_time(captures, 50_000_000, "x").number == 1
+    with pytest.raises(
+        ConfigurationError, match="first version in the snapshot's table begins at 1970-01-01 00:00:10"
+    ):
+        at_time(captures, 9_999_999, "x")
+
+
+def test_times_of_versions_after_a_capture_do_not_come_before_it() -> None:
+    late = replace(BACKFILL, occurred_at=90_000_000)
+    captures = trail(late, capture(50, number=1))
+    assert at_time(captures, 49_000_000, "x").until == 49_000_000
+    assert at_time(captures, 60_000_000, "x").number == 1
+    assert at_time(captures, 95_000_000, "x").number == 1
+
+
+def test_between_two_moments_of_what_was_backfilled_lies_a_part_of_it() -> None:
+    earlier = replace(BACKFILL, number=-1, occurred_at=30_000_000)
+    captures = trail(earlier, BACKFILL, capture(50, number=1))
+    low, high = at_time(captures, 15_000_000, "x"), at_time(captures, 35_000_000, "x")
+    assert [(c.number, c.after, c.until) for c in captures_between(captures, low, high)] == [
+        (-1, 15_000_000, None), (0, None, 35_000_000),
+    ]  # fmt: skip
+    same = captures_between(captures, low, at_time(captures, 16_000_000, "x"))
+    assert [(c.number, c.after, c.until) for c in same] == [(-1, 15_000_000, 16_000_000)]
+    assert captures_between(captures, capture(50, number=1), capture(50, number=1)) == ()
+    assert break_between(captures, low, captures.captures[-1]) == (
+        "capture 0 (1970-01-01 00:00:40 UTC, batch batch-40) found 0 valid records where the snapshot's"
+        " versions tell of"
+        " 5: versions have been removed from its table or changed"
+    )

@@ -49,3 +49,33 @@ def test_members_of_a_json_object_are_read_whatever_their_names(warehouse: Wareh
     columns = ", ".join(f"{member} as m{place}" for place, member in enumerate(members))
     row = warehouse.query(f"select {columns} from (select {fields} as f) as x")[0]
     assert list(row.values()) == [values.get(name) for name in names]
+
+
+# Midnight in Berlin is 22:00 UTC in summer.
+MOMENTS = {
+    "date '2026-07-01'": (1_782_864_000_000_000, 1_782_856_800_000_000),
+    "timestamp '2026-07-01 00:00:00.000001'": (1_782_864_000_000_001, 1_782_856_800_000_001),
+    "timestamp with time zone '2026-07-01 00:00:00.000001+00'": (
+        1_782_864_000_000_001,
+        1_782_864_000_000_001,
+    ),
+    "timestamp '1969-12-31 23:59:59.999999'": (-1, -3_600_000_001),
+    "timestamp '9999-12-31 00:00:00'": (253_402_214_400_000_000, 253_402_210_800_000_000),
+}
+
+
+@pytest.mark.parametrize("sql", MOMENTS)
+def test_a_time_is_microseconds_of_utc_or_of_the_sessions_zone(warehouse: Warehouse, sql: str) -> None:
+    kind = "date" if sql.startswith("date") else sql[: sql.index("'")].strip()
+    found = []
+    with warehouse.transaction():
+        warehouse.execute("set timezone = 'Europe/Berlin'")
+        for local in (False, True):
+            microseconds = warehouse.values.microseconds("x", kind, local=local)
+            found.append(warehouse.query(f"select {microseconds} as n from (select {sql} as x) as v")[0]["n"])
+    assert tuple(found) == MOMENTS[sql]
+
+
+def test_what_is_no_time_has_no_microseconds(warehouse: Warehouse) -> None:
+    for kind in ("integer", "text", "varchar", "time", "interval", "boolean"):
+        assert warehouse.values.microseconds("x", kind, local=True) is None

@@ -64,6 +64,12 @@ def _heading(version: Version) -> str:
     from batch_audit.history.moments import utc
     from batch_audit.reports.text import visible
 
+    if version.backfilled:
+        return visible(
+            f"{version.change_type}  {utc(version.occurred_at)}  backfilled from the snapshot: by whom and"
+            " by which commit"
+            f" is unknown  batch {version.batch_id}"
+        )
     return visible(
         f"{version.change_type}  {utc(version.occurred_at)}  by {version.actor or 'unknown'}"
         f"  commit {(version.git_commit or 'unknown')[:12]}  batch {version.batch_id}"

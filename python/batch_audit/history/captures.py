@@ -23,6 +23,10 @@ class Capture:
     somebody had changed the relation since the capture before. `fingerprint_before` and `fingerprint` are those of the
     relation before and afterwards. `twice` is a record that another capture of this number in the same run changed as
     well, if there is one.
+
+    What a snapshot's own versions told of the time before capture 1 (mode `backfill`) is capture 0, and one that went
+    further later is 0 in its place, and the one before is -1. Its changes happened from `first_at` to `occurred_at`.
+    A part of it is those after `after` and up to `until`.
     """
 
     number: int
@@ -44,6 +48,14 @@ class Capture:
     fingerprint: str | None = None
     fingerprint_engine: str | None = None
     twice: str | None = None
+    first_at: int | None = None
+    after: int | None = None
+    until: int | None = None
+
+    @property
+    def backfilled(self) -> bool:
+        """Whether nobody saw its changes: a snapshot's versions tell of them."""
+        return self.mode == "backfill"
 
 
 @dataclass(frozen=True)
@@ -72,14 +84,32 @@ class Trail:
         """The node's name without its type and project."""
         return self.node.split(".", 2)[-1]
 
-    def later(self, low: Capture, high: Capture | None = None) -> tuple[Capture, ...]:
-        """The captures after `low`, up to `high` or to the newest: by their place, because a number may be shared."""
-        until = self.captures if high is None else self.until(high)
-        return until[self.captures.index(low) + 1 :]
+    def place(self, capture: Capture) -> int:
+        """The place of a capture, or of the one that it is a part of; numbers are no places, they may be shared."""
+        own = capture.segment, capture.part
+        return next(place for place, c in enumerate(self.captures) if (c.segment, c.part) == own)
 
     def until(self, high: Capture) -> tuple[Capture, ...]:
-        """The captures from the first to `high`."""
-        return self.captures[: self.captures.index(high) + 1]
+        """The captures from the first to `high`, of which the last may be a part."""
+        place = self.place(high)
+        return *self.captures[:place], replace(self.captures[place], until=high.until)
+
+    def later(self, low: Capture, high: Capture | None = None) -> tuple[Capture, ...]:
+        """The captures after `low`, up to `high` or the newest; first the rest of one that `low` is a part of."""
+        until = self.captures if high is None else self.until(high)
+        place = self.place(low)
+        rest = [replace(c, after=low.until) for c in until[place : place + 1] if low.until is not None]
+        return *rest, *until[place + 1 :]
+
+    @property
+    def seen(self) -> list[Capture]:
+        """The captures that saw what they tell."""
+        return [capture for capture in self.captures if not capture.backfilled]
+
+    @property
+    def backfills(self) -> list[Capture]:
+        """What a snapshot's versions told of the time before, in the order in which it was written."""
+        return [capture for capture in self.captures if capture.backfilled]
 
     @property
     def newest(self) -> Capture:
@@ -120,6 +150,11 @@ def _changed_twice(warehouse: Warehouse, node: str, shared: Sequence[Capture]) -
         " select segment, number, min(record_id) as record_id from repeated group by segment, number"
     )
     return [(row["segment"], int(row["number"]), str(row["record_id"])) for row in found]
+
+
+def read_node_trail(warehouse: Warehouse, node: str) -> Trail:
+    """The trail of the node with this unique_id, which is empty for one that the store does not know."""
+    return _trail(node, _node_events(warehouse, node), warehouse.values.fold)
 
 
 def find_node(warehouse: Warehouse, model: str) -> str:
@@ -174,8 +209,21 @@ def _trail(node: str, events: Sequence[Mapping[str, Any]], fold: Fold) -> Trail:
             captures.append(_capture(event, told, (event["segment"], event["part"]) in edited))
         elif told.get("status") == "success" and event["invocation_id"] not in spoken_of:
             uncaptured.append(Uncaptured(event["batch_id"], event["occurred_at"], "it did not ask for it"))
-    captures.sort(key=lambda capture: (capture.number, capture.occurred_at, capture.part))
-    return Trail(node, tuple(captures), tuple(uncaptured), fold)
+    seen = sorted(
+        (capture for capture in captures if not capture.backfilled),
+        key=lambda capture: (capture.number, capture.occurred_at, capture.part),
+    )
+    backfills = [capture for capture in captures if capture.backfilled]
+    numbered = [replace(capture, number=-place) for place, capture in enumerate(reversed(backfills))]
+    # A snapshot's versions tell what builds before its first capture did, whether or not these were captured.
+    told_until = max((event["occurred_at"] for event in events if _is_backfill(event)), default=0)
+    told_until = min([told_until, *(capture.occurred_at for capture in seen[:1])])
+    missed = [build for build in uncaptured if build.occurred_at > told_until]
+    return Trail(node, (*reversed(numbered), *seen), tuple(missed), fold)
+
+
+def _is_backfill(event: Mapping[str, Any]) -> bool:
+    return '"mode":"backfill"' in (event["metadata"] or "")
 
 
 def _refused(event: Mapping[str, Any]) -> bool:
@@ -190,7 +238,8 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         batch_month=event["batch_month"],
         segment=event["segment"],
         part=event["part"],
-        occurred_at=event["occurred_at"],
+        # When the store came to know of what was backfilled is another time.
+        occurred_at=told.get("last_at") or event["occurred_at"],
         relation=told["relation"],
         key=tuple(told["key"]),
         ignored=tuple(told["ignored"] or ()),
@@ -202,4 +251,5 @@ def _capture(event: Mapping[str, Any], told: Mapping[str, Any], found_edited: bo
         fingerprint_before=told.get("fingerprint_before"),
         fingerprint=told.get("fingerprint"),
         fingerprint_engine=told.get("fingerprint_engine"),
+        first_at=told.get("first_at"),
     )

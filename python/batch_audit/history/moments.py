@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from batch_audit.errors import ConfigurationError
@@ -20,9 +21,19 @@ def at_time(trail: Trail, moment: int, said: str) -> Capture:
     earlier = [capture for capture in trail.captures if capture.occurred_at <= moment]
     if not trail.captures:
         return trail.newest  # which says why there is none
+    # What was backfilled has its own times, so a part of it may lie before the moment.
+    begun = [c for c in trail.captures if c.backfilled and (c.first_at or 0) <= moment < c.occurred_at]
+    if begun and not any(capture.number > begun[0].number for capture in earlier):
+        return replace(begun[0], occurred_at=moment, until=moment)
     if earlier:
         return earlier[-1]
     first = trail.captures[0]
+    if first.backfilled:
+        raise ConfigurationError(
+            f"{trail.name}: the first version in the snapshot's table begins at {utc(first.first_at or 0)},"
+            f" and {said} is"
+            " before it.\n  Nothing is known of its records then."
+        )
     raise ConfigurationError(
         f"{trail.name}: history starts with capture {first.number} at {utc(first.occurred_at)}, and {said} is"
         " before it.\n  Nothing is known of its records then."
@@ -103,16 +114,17 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
 
     `to_present` also asks for builds after `high`.
     """
-    between = trail.later(low, high)
+    between = [capture for capture in trail.later(low, high) if capture.after is None]
     pairs = list(zip([low, *between], between, strict=False))
     ends = [
         (end, capture)
         for end in (low, high)
         for place, capture in enumerate(trail.captures)
-        if capture.number == end.number and place != trail.captures.index(end)
+        if capture.number == end.number and place != trail.place(end)
     ]
     # A capture that is gone looks like a build that asked for none: the numbers speak first.
     reasons = [
+        _left_out(low) if low.until is not None else None,
         *(_gap_at(*pair) for pair in ends),
         *(_gap_at(*pair) for pair in pairs),
         _uncaptured_between(trail, low.occurred_at, None if to_present else high.occurred_at),
@@ -148,20 +160,39 @@ def _gap_at(previous: Capture, capture: Capture) -> str | None:
     return None
 
 
+def _left_out(capture: Capture) -> str | None:
+    """Why what was backfilled does not tell of all records; None if it does."""
+    if not capture.not_stored:
+        return None
+    return (
+        f"the backfill of batch {capture.batch_id} left {capture.not_stored} records out, because their"
+        " first captured change"
+        " does not say which version came before it"
+    )
+
+
 def _said(capture: Capture) -> str:
     return f"capture {capture.number} ({utc(capture.occurred_at)}, batch {capture.batch_id})"
 
 
 def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
     at = _said(capture)
-    if capture.mode != "changes":
+    if capture.mode not in ("changes", "backfill"):
         return f"{at} is a first build: what it replaced was not seen"
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
         return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
+    if capture.backfilled and capture.not_stored:
+        return _left_out(capture)
     if capture.not_stored:
         return f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out"
     if capture.found_edited:
         return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
+    if capture.rows_before != previous.rows_after and previous.backfilled:
+        return _left_out(previous) or (
+            f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of"
+            f" {previous.rows_after}:"
+            " versions have been removed from its table or changed"
+        )
     if capture.rows_before != previous.rows_after:
         return (
             f"{at} found {capture.rows_before} rows where the capture before it had left {previous.rows_after}:"

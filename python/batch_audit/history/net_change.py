@@ -64,7 +64,7 @@ def read_net_change(
     trail = read_trail(warehouse, model)
     high = trail.newest if last is None else after(warehouse, trail, last)
     low = _before_batch(trail, high) if first is None else after(warehouse, trail, first)
-    if low in trail.later(high):
+    if (trail.place(low), low.occurred_at) > (trail.place(high), high.occurred_at):
         raise ConfigurationError(
             f"{trail.name}: --from is capture {low.number}, which is later than --to, capture {high.number}.\n"
             "  Exchange the two."
@@ -147,8 +147,9 @@ class _Sql:
         tables = (warehouse.table("audit_event"), warehouse.table("audit_payload"))
         self._start = (
             f"{changes_sql(between, trail.node, *tables, warehouse.literal)}, numbered as (select *, row_number() over"
-            " (partition by record_id order by capture_place) as first_place, row_number() over (partition by record_id"
-            " order by capture_place desc) as last_place from writes), ends as (select a.record_id, a.old_value,"
+            " (partition by record_id order by capture_place, seq) as first_place, row_number() over (partition by"
+            " record_id order by capture_place desc, seq desc) as last_place from writes), ends as (select a.record_id,"
+            " a.old_value,"
             " z.new_value, a.change_type = 'insert' as was_absent, z.change_type = 'delete' as is_absent,"
             " a.erased or z.erased as erased from numbered as a join numbered as z on z.record_id = a.record_id"
             " where a.first_place = 1 and z.last_place = 1),"

@@ -12,6 +12,8 @@ from batch_audit.warehouses.base import Column, Values, quote_identifier
 
 Literal = Callable[[str], str]
 FIELDS = "batch_audit_fields"
+_EARLIEST = -(10**18)
+"""Microseconds before all times that a capture may have."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,16 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
 
     Raises ConfigurationError without a baseline, or where the log does not tell all that happened since.
     """
-    baselines = [c for c in trail.until(target) if c.mode == "baseline"]
+    earlier = trail.until(target)
+    # What was backfilled begins with no record at all, so its first part is where to start.
+    baselines = [*(c for c in earlier[:1] if c.backfilled), *(c for c in earlier if c.mode == "baseline")]
+    if not baselines and trail.node.startswith("snapshot."):
+        raise ConfigurationError(
+            f"{trail.name}: a snapshot's table holds all versions of its records, so later changes cannot"
+            " be undone in it,"
+            f" and no capture up to capture {target.number} ({utc(target.occurred_at)}) stored all records.\n"
+            f"  `batch-audit backfill {trail.name}` tells what its versions say of the time before it was captured."
+        )
     if not baselines:
         raise ConfigurationError(
             f"{trail.name}: no baseline was stored at or before capture {target.number} ({utc(target.occurred_at)}).\n"
@@ -91,11 +102,18 @@ def plan_forward(trail: Trail, target: Capture, values: Values, literal: Literal
     left_out = f"it stored all but {start.not_stored} of its records" if start.not_stored else None
     reason = left_out or break_between(trail, start, target)
     if reason:
-        raise ConfigurationError(
-            f"{trail.name}: cannot go from the baseline (capture {start.number}, {utc(start.occurred_at)}) to capture"
-            f" {target.number}: {reason}.\n  Leave out --from-baseline to undo later changes instead."
+        undo = (
+            ""
+            if trail.node.startswith("snapshot.")
+            else "\n  Leave out --from-baseline to undo later changes instead."
         )
-    return Replay(trail, target, (start, *trail.later(start, target)), None, values, literal)
+        raise ConfigurationError(
+            f"{trail.name}: cannot go from the {start.mode} (capture {start.number},"
+            f" {utc(start.occurred_at)}) to capture"
+            f" {target.number}: {reason}.{undo}"
+        )
+    made = (start, *trail.later(start, target)) if trail.place(start) != trail.place(target) else (target,)
+    return Replay(trail, target, made, None, values, literal)
 
 
 def columns_differ(values: Values, present: Sequence[Column], captured: Sequence[Column]) -> bool:
@@ -106,11 +124,15 @@ def columns_differ(values: Values, present: Sequence[Column], captured: Sequence
 
 
 def captures_sql(captures: Sequence[Capture], literal: Literal) -> str:
-    """A list of (segment, part, place) rows in their order, for a common table expression; empty without captures."""
-    rows = [f"({literal(c.segment)}, {literal(c.part)}, {place})" for place, c in enumerate(captures)]
+    """Rows of (segment, part, place, later_than, up_to) in the order of the captures, for a common table expression."""
+    rows = [
+        f"({literal(c.segment)}, {literal(c.part)}, {place},"
+        f" {_EARLIEST if c.after is None else c.after}, {-_EARLIEST if c.until is None else c.until})"
+        for place, c in enumerate(captures)
+    ]
     if rows:
         return "values " + ", ".join(rows)
-    return "select cast(null as text), cast(null as text), 0 where false"
+    return "select cast(null as text), cast(null as text), 0, 0, 0 where false"
 
 
 def changes_sql(captures: Sequence[Capture], node: str, event: str, payload: str, literal: Literal) -> str:
@@ -120,22 +142,24 @@ def changes_sql(captures: Sequence[Capture], node: str, event: str, payload: str
     """
     months = ", ".join(sorted({literal(c.batch_month) for c in captures})) or "null"
     segments = ", ".join(sorted({literal(c.segment) for c in captures})) or "null"
+    in_part = any(c.after is not None or c.until is not None for c in captures)
+    within = " and e.occurred_at > k.later_than and e.occurred_at <= k.up_to" if in_part else ""
     return (
-        f"with captures(segment, part, capture_place) as ({captures_sql(captures, literal)}),"
-        " writes as (select e.record_id, e.change_type, k.capture_place, p.event_id is null as erased,"
+        f"with captures(segment, part, capture_place, later_than, up_to) as ({captures_sql(captures, literal)}),"
+        " writes as (select e.record_id, e.change_type, k.capture_place, e.seq, p.event_id is null as erased,"
         f" p.old_value, p.new_value from {event} as e join captures as k on k.segment = e.segment and k.part = e.part"
         f" left join {payload} as p on p.event_id = e.event_id and p.batch_month = e.batch_month"
         f" and p.batch_month in ({months}) and p.segment in ({segments})"
         f" where e.event_type = 'record_write' and e.target = {literal(node)} and e.batch_month in ({months})"
-        f" and e.segment in ({segments}))"
+        f" and e.segment in ({segments}){within})"
     )
 
 
 def edges_sql(order: str) -> str:
     """The first (`asc`) or last (`desc`) change of each record among `writes`, as the text of a subquery."""
     return (
-        f"select * from (select *, row_number() over (partition by record_id order by capture_place {order}) as place"
-        " from writes) as w where place = 1"
+        f"select * from (select *, row_number() over (partition by record_id order by capture_place {order},"
+        f" seq {order}) as place from writes) as w where place = 1"
     )
 
 

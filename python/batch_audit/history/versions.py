@@ -24,7 +24,8 @@ class Version:
     """One change of a record. `fields` are those that it changed, as (name, before, after) canonical texts.
 
     `change_type` is that of the event, or `baseline`: the record was there when its history began. `occurred_at` is in
-    microseconds UTC. The values of an `erased` version are gone.
+    microseconds UTC. The values of an `erased` version are gone. A `backfilled` one comes from the snapshot's own
+    versions: nobody saw it happen, so who did it is not known.
     """
 
     capture_no: int
@@ -39,6 +40,7 @@ class Version:
     after: Text | None
     erased: bool
     event_id: str
+    backfilled: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,13 @@ class RecordHistory:
         """Where the history of the relation starts, as a sentence."""
         starts = [capture for capture in self.trail.captures if capture.mode != "changes"]
         first = starts[-1] if starts else self.trail.captures[0]
+        if first.backfilled:
+            begins = utc(self.trail.captures[0].first_at or 0)
+            return (
+                f"History of {self.trail.name} goes back to {begins}, its snapshot's first version; what"
+                " lies before the"
+                " first capture was backfilled from the snapshot."
+            )
         place = f"capture {first.number} ({utc(first.occurred_at)}, {first.mode})"
         told = f"History of {self.trail.name} starts with {place}"
         if first.mode == "first_build":
@@ -91,6 +100,7 @@ class RecordHistory:
                     "before": version.before,
                     "after": version.after,
                     "values_erased": version.erased,
+                    "backfilled": version.backfilled,
                     "event_id": version.event_id,
                 }
                 for version in self.versions
@@ -127,7 +137,7 @@ def arrange(
     A change whose capture is missing comes first, with the number 0.
     """
     versions = []
-    for event in events:
+    for event in sorted(events, key=lambda event: int(event["seq"])):
         capture = captures.get((event["segment"], event["part"]))
         old, new = payloads.get(event["event_id"], (None, None))
         before, after = _values(old), _values(new)
@@ -139,13 +149,15 @@ def arrange(
                 event["invocation_id"],
                 event["occurred_at"],
                 event["actor"],
-                commits.get(event["invocation_id"]),
+                # The run that wrote it down did not make the change.
+                None if capture and capture.backfilled else commits.get(event["invocation_id"]),
                 "baseline" if capture and capture.mode == "baseline" else event["change_type"],
                 fields,
                 before,
                 after,
                 event["event_id"] not in payloads,
                 event["event_id"],
+                capture is not None and capture.backfilled,
             )
         )
     return tuple(sorted(versions, key=lambda version: (version.capture_no, version.occurred_at)))

@@ -48,6 +48,15 @@ class Values(Protocol):
     def not_exact(self, type_name: str) -> str | None:
         """What a value of the type loses on its way through its canonical text; None when it loses nothing."""
 
+    def json_object(self, members: Sequence[tuple[str, str]]) -> str:
+        """The text of a compact JSON object of (name, text expression) pairs: every value is text or null."""
+
+    def microseconds(self, expression: str, type_name: str, *, local: bool) -> str | None:
+        """Microseconds since 1970-01-01 UTC of a date or timestamp; None for a type that is neither.
+
+        A value without a zone is one of UTC, or with `local` of the session's own zone.
+        """
+
     def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         """How to read members of a JSON object (a text expression): what to select, and each member's text of it.
 
@@ -131,6 +140,9 @@ class Warehouse(Protocol):
 
     def keep_still(self, schema: str, name: str) -> None:
         """Until the transaction ends, nobody exchanges or drops this relation, which must be there."""
+
+    def keep_unchanged(self, schema: str, name: str) -> None:
+        """Until the transaction ends, nobody else changes rows of this table, which must be there, or keeps it so."""
 
     def store_exists(self) -> bool:
         """True if the audit schema holds the store's tables."""

@@ -169,6 +169,9 @@ class DuckDBWarehouse:
     def keep_still(self, schema: str, name: str) -> None:
         """Nothing to do: a transaction sees one state, and one process writes."""
 
+    def keep_unchanged(self, schema: str, name: str) -> None:
+        """Nothing to do: see `keep_still`."""
+
     def store_exists(self) -> bool:
         found = self.query(
             "select count(*) as tables from duckdb_tables()"

@@ -70,6 +70,18 @@ class DuckDBValues:
             return self.not_exact(_element(type_name))
         return "-0 comes back as 0" if kind in _FLOATS else None
 
+    def json_object(self, members: Sequence[tuple[str, str]]) -> str:
+        pairs = ", ".join("'" + name.replace("'", "''") + f"', {text}" for name, text in members)
+        return f"cast(json_object({pairs}) as text)"
+
+    def microseconds(self, expression: str, type_name: str, *, local: bool) -> str | None:
+        kind = type_name.lower().strip()
+        if kind != "date" and not kind.startswith("timestamp"):
+            return None
+        zoned = "zone" in kind or kind == "timestamptz"
+        moment = expression if zoned else f"cast({expression} as timestamp)"
+        return f"epoch_us(cast({moment} as timestamptz))" if local else f"epoch_us({moment})"
+
     def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         pointers = ", ".join("'/" + _pointer(name).replace("'", "''") + "'" for name in names)
         return (

@@ -233,6 +233,11 @@ class PostgresWarehouse:
         relation = ".".join(quote_identifier(part) for part in (schema, name))
         self.execute(f"lock table {relation} in access share mode")
 
+    def keep_unchanged(self, schema: str, name: str) -> None:
+        relation = ".".join(quote_identifier(part) for part in (schema, name))
+        # The mode that a capture takes, too: it waits for the other, whoever comes first.
+        self.execute(f"lock table {relation} in share row exclusive mode")
+
     def store_exists(self) -> bool:
         found = self.query(
             "select count(*) as tables from pg_catalog.pg_class as c"

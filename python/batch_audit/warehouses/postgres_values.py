@@ -1,5 +1,6 @@
 """PostgreSQL: values into canonical text and back, as macros/cross_db/canonical_text.sql does."""
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -76,6 +77,22 @@ class PostgresValues:
         if kind == "json":
             return "layout, order and repetition of keys are not kept"
         return "-0 comes back as 0" if kind in _FLOATS else None
+
+    def json_object(self, members: Sequence[tuple[str, str]]) -> str:
+        # json_build_object takes 100 arguments at most and writes spaces; concatenation does neither.
+        pairs = []
+        for name, text in members:
+            quoted = json.dumps(name, ensure_ascii=False).replace("\\", "\\\\").replace("'", "''")
+            pairs.append(f"E'{quoted}:' || coalesce(to_json({text})::text, 'null')")
+        return "('{' || " + " || ',' || ".join(pairs) + " || '}')" if pairs else "'{}'"
+
+    def microseconds(self, expression: str, type_name: str, *, local: bool) -> str | None:
+        kind = type_name.lower().strip()
+        if kind != "date" and not kind.startswith("timestamp"):
+            return None
+        zoned = "with time zone" in kind or kind == "timestamptz"
+        moment = f"cast({expression} as timestamptz)" if local or zoned else f"({expression})"
+        return f"cast(extract(epoch from {moment}) * 1000000 as bigint)"
 
     def json_fields(self, text: str, names: Sequence[str], alias: str) -> tuple[str, list[str]]:
         # E'' reads the same whatever standard_conforming_strings is.
