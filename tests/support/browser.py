@@ -10,7 +10,8 @@ import pytest
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # The page itself runs no script, so one around it measures.
 _FRAME = """<!doctype html><body style="margin:0"><iframe src="{page}" style="width:{width}px;height:900px;border:0"
-onload="document.title = 'over ' + (d => d.scrollWidth - d.clientWidth)(this.contentDocument.scrollingElement)"></iframe>"""
+onload="document.title = 'over ' +
+(d => d.scrollWidth - d.clientWidth)(this.contentDocument.scrollingElement)"></iframe>"""
 
 
 def browser() -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batch_audit.reports.earlier import Earlier, EarlierVersions
 from batch_audit.reports.read import BatchReport
 from batch_audit.reports.reader import Row
 from batch_audit.reports.records import RecordChange, record_change
@@ -49,10 +50,10 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured relation: the row of its capture, the changes that are shown and how many are not."""
+    """A captured relation: its row, the changes shown, each with what came before, and how many are not."""
 
     row: Row
-    changes: Sequence[RecordChange]
+    changes: Sequence[tuple[RecordChange, Earlier | None]]
     total: int
     left_out: int
 
@@ -149,11 +150,12 @@ def _captured(report: BatchReport) -> list[Captured]:
     changes: dict[Any, list[Row]] = {}
     for row in report.changes:
         changes.setdefault((row["invocation_id"], row["node_id"]), []).append(row)
+    before = EarlierVersions(report.earlier)
     captured = []
     for capture in report.captures:
         ignored = set((capture["ignored_columns"] or "").split(", "))
         shown = [
-            record_change(row, ignored)
+            (record_change(row, ignored), before.of(row, ignored))
             for row in changes.get((capture["invocation_id"], capture["node_id"]), [])
         ]
         names = (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch_audit.history.versions import RecordHistory
 from batch_audit.reports import text, values
+from batch_audit.reports.earlier import VALUE_LISTED
 from batch_audit.reports.page import build_page
 from batch_audit.reports.read import CHANGES_PER_NODE, BatchReport
 from batch_audit.reports.record_page import build_record_page
@@ -98,7 +99,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update({name: getattr(text, name) for name in _FILTERS})
-    environment.filters |= {"pieces": values.pieces, "shown": lambda value: values.shown(value)}
-    environment.globals["shown_pair"] = values.shown_pair
+    environment.filters |= {"pieces": values.pieces, "shown": values.shown}
+    environment.globals |= {"shown_pair": values.shown_pair, "earlier_value": VALUE_LISTED}
     environment.filters["stored_record"] = lambda values: stored_values(values).items()
     return environment
