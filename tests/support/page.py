@@ -86,7 +86,7 @@ def faults(page: Element) -> list[str]:
     """What WCAG 2.2 asks of every page and a parser can see, and what our policy forbids; nothing when all is well."""
     everything = page.all()
     found = [] if page.one("html").attributes.get("lang") else ["no language (3.1.1)"]
-    found += [] if page.one("title").words else ["no title (2.4.2)"]
+    found += [] if page.one("head").one("title").words else ["no title (2.4.2)"]
     levels = [HEADINGS.index(element.name) for element in everything if element.name in HEADINGS]
     found += [] if levels.count(0) == 1 and levels[0] == 0 else ["not one h1, first of all (1.3.1)"]
     found += [

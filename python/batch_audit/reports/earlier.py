@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from batch_audit.reports.reader import Reader, Row, Source
+from batch_audit.reports.reader import Reader, Row
 from batch_audit.reports.records import RecordChange, record_change
 
 UP_TO = 2_000_000
@@ -38,7 +38,14 @@ _EARLIER = """
         inner join captures on events.segment = captures.segment and events.part = captures.part
         where events.event_type = 'record_write' and captures.capture_no < shown.capture_no
     )
-    select * from earlier where back <= {listed} or back = versions
+    select
+        earlier.*, payloads.old_value as old_values, payloads.new_value as new_values,
+        earlier.back <= {listed} and payloads.event_id is null as values_erased
+    from earlier
+    left join {{stg_audit_payloads}} as payloads
+        on earlier.back <= {listed} and earlier.event_id = payloads.event_id
+        and earlier.batch_month = payloads.batch_month
+    where earlier.back <= {listed} or earlier.back = earlier.versions
     order by node_id, record_id, before_capture, back
 """
 
@@ -59,27 +66,15 @@ class Earlier:
 def read_earlier(read: Reader, changes: str) -> tuple[list[dict[str, Any]], int | None]:
     """The earlier versions of the records that the query `changes` shows, each record's newest and its first.
 
-    One query for all records, and one for the values. None of them, but the number of events, in a store that is too
-    large for it.
+    One pass for all records: on Postgres a look-up for each of 400 took 30 s, where the pass takes half a second.
+    Instead of them the number of events, in a store that is too large for it.
     """
     events = int(read.rows("size of the store", _SEALED)[0]["events"])
     if events > UP_TO:
         return [], events
-    rows = read.rows(
-        "earlier versions of the shown records", _EARLIER.format(changes=changes, listed=VERSIONS_LISTED)
-    )
-    # The same record may be shown twice, so the same version may be earlier than both.
-    places = {(r["batch_month"], r["segment"], r["part"], r["seq"]) for r in rows if _listed(r)}
-    found = read.warehouse.at_places("audit_payload", ("event_id", "old_value", "new_value"), sorted(places))
-    read.sources.append(
-        Source("values of these versions", "audit_payload, by segment, part and seq", len(found))
-    )
-    payloads = {payload["event_id"]: payload for payload in found}
-    for row in rows:
-        payload = payloads.get(row["event_id"], {})
-        row |= {"old_values": payload.get("old_value"), "new_values": payload.get("new_value")}
-        row["values_erased"] = _listed(row) and not payload
-    return rows, None
+    sql = _EARLIER.format(changes=changes, listed=VERSIONS_LISTED)
+    with read.warehouse.whole_passes():
+        return read.rows("earlier versions of the shown records", sql), None
 
 
 def _listed(row: Row) -> bool:
