@@ -1,7 +1,7 @@
 """The one settings object between the command line and the library: flag over environment over default."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,6 +20,7 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "format": ("BATCH_AUDIT_FORMAT",),
     "quiet": ("BATCH_AUDIT_QUIET",),
 }
+Format = Literal["text", "json", "html"]
 _TRUE = ("1", "true", "yes", "y", "on", "t")
 
 
@@ -37,17 +38,17 @@ class Settings:
     vars: str | None = None
     audit_schema: str | None = None
     state_dir: Path = Path(".batch_audit")
-    format: Literal["text", "json"] = "text"
+    format: Format = "text"
     quiet: bool = False
 
     @classmethod
-    def from_options(cls, **options: Any) -> "Settings":
+    def from_options(cls, *, formats: Sequence[str] = ("text", "json"), **options: Any) -> "Settings":
         """Settings from command line options, with the environment beneath them.
 
         An option that is None was not given. Relative paths count from the working directory; without a
         project directory the nearest folder upwards with a dbt_project.yml is taken, as dbt does.
 
-        Raises ConfigurationError for an unknown option or format.
+        Raises ConfigurationError for an unknown option, or a format that is not one of `formats`.
         """
         unknown = sorted(set(options) - set(_ENVIRONMENT))
         if unknown:
@@ -57,9 +58,9 @@ class Settings:
         value = {name: _first_given(options.get(name), names) for name, names in _ENVIRONMENT.items()}
         project_dir = _absolute(value["project_dir"]) or nearest_project_dir(Path.cwd())
         output = str(value["format"] or "text").lower()
-        if output not in ("text", "json"):
+        if output not in formats:
             raise ConfigurationError(
-                f"Unknown output format {output!r}: use text or json (--format, BATCH_AUDIT_FORMAT)."
+                f"Unknown output format {output!r}: use {' or '.join(formats)} (--format, BATCH_AUDIT_FORMAT)."
             )
         return cls(
             project_dir=project_dir,
@@ -69,7 +70,7 @@ class Settings:
             vars=value["vars"],
             audit_schema=value["audit_schema"],
             state_dir=_absolute(value["state_dir"]) or project_dir / ".batch_audit",
-            format=cast(Literal["text", "json"], output),
+            format=cast(Format, output),
             quiet=str(value["quiet"] or "").lower() in _TRUE,
         )
 

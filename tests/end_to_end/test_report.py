@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.page import faults, parsed
 from tests.support.project import Project
 
 HOSTILE = "<script>alert(1)</script>{{ 7*7 }}<style>*{display:none}</style>"
@@ -58,6 +59,10 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
     assert refused.returncode == 2 and "Traceback" not in refused.stderr
     project.dbt("build")
     raw = HOSTILE.replace("{{", "{{ '{{' }}")
+    project.write("models/notes.sql", notes("(1, 'fine'), (2, 'fine'), (3, 'earlier')"))
+    project.dbt("run")
+    project.write("models/notes.sql", notes("(1, 'fine'), (2, 'fine')"))
+    project.dbt("run")
     project.write("models/notes.sql", notes(f"(1, 'fine'), (3, '{raw}')"))
     assert project.dbt("build", check=False).returncode == 1
     unbuilt = project.batch_audit("report", "batch", check=False)
@@ -74,6 +79,11 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
         ("3", "insert"),
     ]
     assert json.loads(told["changes"][1]["new_values"])["body"] == HOSTILE
+    assert [(row["record_id"], row["change_type"], row["versions"]) for row in told["earlier"]] == [
+        ("3", "delete", 2),
+        ("3", "insert", 2),
+    ]
+    assert json.loads(told["earlier"][1]["new_values"]) == {"body": "earlier", "id": "3"}
     assert [(row["test_name"], row["failures"]) for row in told["tests"] if not row["passed"]] == [
         ("accepted_values_notes_body__fine", 1)
     ]
@@ -82,6 +92,10 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
     assert str(tmp_path / "page.html") in page.stderr
     html = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert (tmp_path / "page.html").stat().st_mode & 0o077 == 0
+    records = parsed(html).one("section", id="records")
+    assert "2 earlier versions" in records.one("details", class_="earlier").one("summary").words
+    assert "1 of the 2 records shown has earlier versions" in records.words
+    assert faults(parsed(html)) == []
     assert "<script" not in html and "&lt;script&gt;alert(1)&lt;/script&gt;{{ 7*7 }}" in html
     assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
     assert "http://" not in html and "https://" not in html and "compliant" not in html.lower()
@@ -93,8 +107,8 @@ def test_a_batch_is_reported_as_a_page_and_as_json(
     assert unknown.returncode == 2 and "'nope'" in unknown.stderr
 
     status = json.loads(project.batch_audit("status", "--format", "json").stdout)
-    assert [row["status"] for row in status["batches"]] == ["error", "success"]
-    assert status["unsealed_segments"] == 0 and status["rows"]["audit_payload"] == 3
+    assert [row["status"] for row in status["batches"]] == ["error", "success", "success", "success"]
+    assert status["unsealed_segments"] == 0 and status["rows"]["audit_payload"] == 5
     assert list(status["bytes"]) == list(status["rows"])
     assert status["database_bytes"] > sum(size or 0 for size in status["bytes"].values())
     if project.target.engine == "duckdb":

@@ -20,7 +20,7 @@ from batch_audit.history.moments import (
 )
 from batch_audit.history.names import parse_key, parse_relation
 from batch_audit.history.net_change import compared_columns, sample
-from batch_audit.history.versions import arrange
+from batch_audit.history.versions import Run, arrange
 from batch_audit.ledger.text import record_id
 from batch_audit.warehouses.base import Column
 
@@ -161,9 +161,9 @@ def test_versions_follow_the_captures_and_not_the_clock() -> None:
     ]
     payloads = {"e-1": (None, '{"id":"1","note":null}'), "e-2": ('{"note":null}', '{"note":"b"}')}
     captures = {(c.segment, c.part): c for c in (capture(1, mode="baseline"), capture(2), capture(3))}
-    versions = arrange(events, payloads, captures, {"i-2": "abc"})
+    versions = arrange(events, payloads, captures, {"i-2": Run(git_commit="abc")})
 
-    assert [(v.capture_no, v.change_type, v.git_commit, v.erased) for v in versions] == [
+    assert [(v.capture_no, v.change_type, v.run.git_commit, v.erased) for v in versions] == [
         (1, "baseline", None, False),
         (2, "update", "abc", False),
         (3, "update", None, True),

@@ -1,5 +1,6 @@
 """The pure parts of reports: words, record differences, places in time."""
 
+import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from batch_audit.reports import text
+from batch_audit.reports.earlier import FIELDS_LISTED, EarlierVersions
 from batch_audit.reports.page import outcome
 from batch_audit.reports.records import record_change
 from batch_audit.reports.timeline import lanes, span_of
@@ -69,6 +71,21 @@ def test_an_insert_shows_every_field_that_has_a_value() -> None:
     found = record_change(change("insert", None, '{"id":"7","loaded":"y","note":null}'), {"loaded"})
     assert [(field.name, field.after) for field in found.telling] == [("id", "7")]
     assert [field.name for field in found.rest] == ["loaded"]
+
+
+def test_earlier_versions_are_those_before_the_shown_change_while_there_is_room() -> None:
+    def row(back: int, at: int) -> dict[str, Any]:
+        wide = json.dumps({f"c{number}": "x" for number in range(FIELDS_LISTED // 2)})
+        place = {"node_id": "m", "before_capture": at, "versions": 4, "back": back, "batch_id": f"b{back}"}
+        return change("insert", None, wide) | place
+
+    before = EarlierVersions([row(back, at) for at in (6, 9) for back in (1, 2, 4)])
+    shown = {"node_id": "m", "record_id": "7", "capture_no": 9}
+    first, second = before.of(shown, ()), before.of(shown | {"capture_no": 6}, ())
+    assert first is not None and second is not None and before.of(shown | {"capture_no": 5}, ()) is None
+    assert (first.versions, first.last["batch_id"], first.first["batch_id"]) == (4, "b1", "b4")
+    assert [row["batch_id"] for row, _ in first.listed] == ["b1", "b2"]
+    assert (second.versions, second.listed) == (4, [])
 
 
 def test_bars_are_where_the_nodes_were_in_time() -> None:

@@ -85,6 +85,14 @@ def report(word: str = "orders", **batch: Any) -> BatchReport:
                      new_values=stored, changed_fields_json=json.dumps([word])),
             Anything(named, record_id=word, change_type="insert", new_values=stored),
         ],
+        earlier=[
+            Anything(node_id=word, record_id=word, versions=2, back=1, batch_id=word, changed_at=START, actor=word,
+                     change_type="insert", new_values=stored),
+            Anything(node_id=word, record_id=word, versions=2, back=2, batch_id=word, changed_at=START, actor=word,
+                     change_type="update", old_values=stored, new_values=json.dumps({word: None}),
+                     changed_fields_json=json.dumps([word])),
+        ],
+        earlier_not_read=None,
         not_captured=[{"node_id": word, "reason": word}],
         blocks=[
             {"block_no": 1, "table_name": word, "writer": word, "leaf_count": 1, "sealed_at": END, "block_hash": word}

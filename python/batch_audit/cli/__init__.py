@@ -2,7 +2,7 @@
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -80,9 +80,6 @@ _OPTIONS = (
     click.option("-t", "--target", help="Target of the profile. [env: DBT_TARGET]"),
     click.option("--vars", help="dbt variables as YAML. [env: BATCH_AUDIT_VARS]"),
     click.option("--audit-schema", help="Schema of the audit store. [env: BATCH_AUDIT_SCHEMA]"),
-    click.option(
-        "--format", type=click.Choice(["text", "json"]), help="json goes to stdout. [env: BATCH_AUDIT_FORMAT]"
-    ),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only. [env: BATCH_AUDIT_QUIET]"),
 )
 _NAMES = ("project_dir", "profiles_dir", "profile", "target", "vars", "audit_schema", "format", "quiet")
@@ -90,14 +87,30 @@ _NAMES = ("project_dir", "profiles_dir", "profile", "target", "vars", "audit_sch
 
 def common_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
     """Add the options that every command shares and pass them as one Settings object, the first argument."""
+    return _with_options(function, ("text", "json"), "json goes to stdout.")
 
+
+def page_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+    """Like `common_options`, for a command that also writes a page."""
+    return _with_options(
+        function, ("text", "json", "html"), "json goes to stdout; html is a page, see --out."
+    )
+
+
+def _with_options(
+    function: Callable[Concatenate[Settings, P], R], formats: Sequence[str], said: str
+) -> Callable[P, R]:
     @functools.wraps(function)
     def with_settings(*args: P.args, **kwargs: P.kwargs) -> R:
         options: dict[str, Any] = {name: kwargs.pop(name) for name in _NAMES}
-        return function(Settings.from_options(**options), *args, **kwargs)
+        return function(Settings.from_options(formats=formats, **options), *args, **kwargs)
 
+    shared = [*_OPTIONS]
+    shared[-1:-1] = [
+        click.option("--format", type=click.Choice(formats), help=f"{said} [env: BATCH_AUDIT_FORMAT]")
+    ]
     wrapped: Any = with_settings
-    for option in reversed(_OPTIONS):
+    for option in reversed(shared):
         wrapped = option(wrapped)
     decorated: Callable[P, R] = wrapped
     return decorated
@@ -119,8 +132,13 @@ def busy(console: "Console", what: str) -> Iterator[None]:
         yield
 
 
-def machines(value: Any) -> None:
-    """Print `value` as JSON on stdout."""
+def as_text(value: Any) -> str:
+    """`value` as JSON for machines, ending with a line break."""
     import json
 
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n"
+
+
+def machines(value: Any) -> None:
+    """Print `value` as JSON on stdout."""
+    click.echo(as_text(value), nl=False)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from batch_audit.cli import common_options, machines, people
+from batch_audit.cli import as_text, machines, page_options, people
+from batch_audit.errors import ConfigurationError
 from batch_audit.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,14 +23,25 @@ if TYPE_CHECKING:
 @click.option(
     "--key", "named", multiple=True, metavar="COLUMN=VALUE", help="One column of the key; repeat it."
 )
-@common_options
-def command(settings: Settings, *, model: str, key: str | None, named: tuple[str, ...]) -> None:
+@click.option(
+    "--out",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File, or folder, of the page or JSON. Default of a page: reports/ in the state folder.",
+)
+@page_options
+def command(
+    settings: Settings, *, model: str, key: str | None, named: tuple[str, ...], out: Path | None
+) -> None:
     """Show every version of a record.
 
     KEY is the value of the key column; of several columns their values joined by | (~0 for ~ and ~1 for | within a
     value), or give each with --key. Values are canonical texts: 12.5, 2013-01-31T05:00:00.000000, true. Says what batch
-    changed which fields, when, by whom and by which commit of the code; and where history starts.
+    changed which fields, when, by whom and by which commit of the code; and where history starts. With --format html,
+    writes all this as a page that needs no network.
     """
+    if out is not None and settings.format == "text":
+        raise ConfigurationError("--out is for a page or for JSON: add --format html, or --format json.")
     from batch_audit.history.versions import read_history
     from batch_audit.warehouses import open_warehouse
 
@@ -37,10 +50,26 @@ def command(settings: Settings, *, model: str, key: str | None, named: tuple[str
         history = read_history(warehouse, model, key, named)
     finally:
         warehouse.close()
-    if settings.format == "json":
+    if settings.format == "text":
+        _show(settings, history)
+    elif settings.format == "json" and out is None:
         machines(history.as_json())
-        return
-    _show(settings, history)
+    else:
+        _write(settings, history, f"{warehouse.database}.{warehouse.audit_schema}", out)
+
+
+def _write(settings: Settings, history: RecordHistory, store: str, out: Path | None) -> None:
+    """Write the page, or JSON, into a file that only its owner may read."""
+    from batch_audit.reports.batch import write_report
+    from batch_audit.reports.record_page import record_file_name
+    from batch_audit.reports.render import render_record
+
+    as_json = settings.format == "json"
+    content = as_text(history.as_json()) if as_json else render_record(history, store)
+    place = out or settings.state_folder("reports")
+    path = place / record_file_name(history, settings.format) if place.is_dir() else place
+    write_report(path, content)
+    people(settings).print(f"history  {path}", markup=False, soft_wrap=True)
 
 
 def _show(settings: Settings, history: RecordHistory) -> None:
@@ -72,7 +101,7 @@ def _heading(version: Version) -> str:
         )
     return visible(
         f"{version.change_type}  {utc(version.occurred_at)}  by {version.actor or 'unknown'}"
-        f"  commit {(version.git_commit or 'unknown')[:12]}  batch {version.batch_id}"
+        f"  commit {(version.run.git_commit or 'unknown')[:12]}  batch {version.batch_id}"
         f"  capture {version.capture_no or 'unknown'}"
     )
 

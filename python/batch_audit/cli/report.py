@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from batch_audit.cli import common_options, people
+from batch_audit.cli import page_options, people
 from batch_audit.settings import Settings
 
 
@@ -20,7 +20,7 @@ def command() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="File, or folder. Default: reports/ in the state folder."
 )
-@common_options
+@page_options
 def batch_report(settings: Settings, *, batch: str | None, out: Path | None) -> None:
     """Render the report on one batch.
 

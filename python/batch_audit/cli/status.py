@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,8 @@ def command(settings: Settings, *, last: int) -> None:
 
 def _read(warehouse: Warehouse, last: int) -> dict[str, Any]:
     """The newest batches and the counts of the store, read from its tables (the views may be missing)."""
+    from batch_audit.statuses import of_marks
+
     segment, event = warehouse.table("audit_segment"), warehouse.table("audit_event")
     batches = warehouse.query(
         "select s.batch_id, min(s.opened_at) as opened_at, count(*) as segments,"
@@ -72,7 +73,7 @@ def _read(warehouse: Warehouse, last: int) -> dict[str, Any]:
     for row in batches:
         own = [mark for mark in marks if mark["batch_id"] == row["batch_id"]]
         row["actor"] = next((mark["actor"] for mark in own if mark["actor"]), None)
-        row["status"] = _status(own)
+        row["status"] = of_marks(own)
         row["unsealed"] = int(row["unsealed"])
         row["opened_at"] = datetime.fromtimestamp(row["opened_at"] / 1e6, UTC).isoformat(timespec="seconds")
     rows = {
@@ -90,17 +91,6 @@ def _read(warehouse: Warehouse, last: int) -> dict[str, Any]:
         "bytes": warehouse.stored_bytes(_TABLES),
         "database_bytes": warehouse.database_bytes(),
     }
-
-
-def _status(marks: list[dict[str, Any]]) -> str:
-    """The worst status of a batch's invocations; `running` while one of them has no end."""
-    from batch_audit.statuses import worst
-
-    started = {mark["invocation_id"] for mark in marks if mark["event_type"] == "batch_start"}
-    ends = [mark for mark in marks if mark["event_type"] == "batch_end"]
-    if started - {mark["invocation_id"] for mark in ends}:
-        return "running"
-    return worst([json.loads(mark["metadata"]).get("status") for mark in ends])
 
 
 def _size(found: dict[str, Any]) -> str:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from batch_audit.errors import ConfigurationError
-from batch_audit.history.captures import Capture, Trail
+from batch_audit.history.captures import Capture, Trail, Uncaptured
 from batch_audit.warehouses.base import Fold, Warehouse
+
+BreakKind = Literal[
+    "missing", "not_captured", "first_build", "other_key", "not_stored", "edited", "other_rows"
+]
+
+
+@dataclass(frozen=True)
+class Break:
+    """Why changes may be missing between a capture and the one before it: something that nobody saw.
+
+    `capture` is the number of the capture after it, None after the last one. `occurred_at` is in microseconds UTC.
+    """
+
+    capture: int | None
+    kind: BreakKind
+    reason: str
+    occurred_at: int
 
 
 def utc(microseconds: int) -> str:
@@ -133,6 +151,30 @@ def break_between(trail: Trail, low: Capture, high: Capture, *, to_present: bool
     return next((reason for reason in reasons if reason), None)
 
 
+def breaks(trail: Trail) -> list[Break]:
+    """Every break of a trail after its first capture, in the order of the captures."""
+    found: list[Break] = []
+    for previous, capture in zip(trail.captures, trail.captures[1:], strict=False):
+        gap = _gap_at(previous, capture)
+        if gap:
+            found.append(Break(capture.number, "missing", gap, capture.occurred_at))
+        found += _unseen(trail, previous.occurred_at, capture)
+        found += (
+            Break(capture.number, kind, reason, capture.occurred_at)
+            for kind, reason in _breaks_at(previous, capture, trail.fold)
+        )
+    return found + (_unseen(trail, trail.captures[-1].occurred_at, None) if trail.captures else [])
+
+
+def _unseen(trail: Trail, low: int, capture: Capture | None) -> list[Break]:
+    """The builds that went by uncaptured after `low` and before a capture, or since then."""
+    return [
+        Break(capture.number if capture else None, "not_captured", _build_said(build), build.occurred_at)
+        for build in trail.uncaptured
+        if build.occurred_at > low and (capture is None or build.occurred_at <= capture.occurred_at)
+    ]
+
+
 def unbroken(trail: Trail) -> tuple[Capture, ...]:
     """The newest captures that follow each other without a break, so that what they logged last still holds."""
     start = max(len(trail.captures) - 1, 0)
@@ -176,29 +218,42 @@ def _said(capture: Capture) -> str:
 
 
 def _break_at(previous: Capture, capture: Capture, fold: Fold) -> str | None:
+    return next((reason for _, reason in _breaks_at(previous, capture, fold)), None)
+
+
+def _breaks_at(previous: Capture, capture: Capture, fold: Fold) -> Iterator[tuple[BreakKind, str]]:
     at = _said(capture)
     if capture.mode not in ("changes", "backfill"):
-        return f"{at} is a first build: what it replaced was not seen"
+        yield "first_build", f"{at} is a first build: what it replaced was not seen"
+        return
     if [folded(fold, name) for name in capture.key] != [folded(fold, name) for name in previous.key]:
-        return f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
-    if capture.backfilled and capture.not_stored:
-        return _left_out(capture)
-    if capture.not_stored:
-        return f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out"
+        yield "other_key", f"{at} has the key {', '.join(capture.key)} instead of {', '.join(previous.key)}"
+    left_out = _left_out(capture) if capture.backfilled else None
+    if left_out:
+        yield "not_stored", left_out
+    elif capture.not_stored:
+        yield (
+            "not_stored",
+            f"{at} stored all but {capture.not_stored} of its changes, which audit_max_records left out",
+        )
     if capture.found_edited:
-        return f"{at} found that somebody had changed the relation since the capture before it, outside dbt"
+        yield (
+            "edited",
+            f"{at} found that somebody had changed the relation since the capture before it, outside dbt",
+        )
     if capture.rows_before != previous.rows_after and previous.backfilled:
-        return _left_out(previous) or (
-            f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of"
-            f" {previous.rows_after}:"
-            " versions have been removed from its table or changed"
+        yield (
+            "other_rows",
+            _left_out(previous)
+            or f"{at} found {capture.rows_before} valid records where the snapshot's versions tell of"
+            f" {previous.rows_after}: versions have been removed from its table or changed",
         )
-    if capture.rows_before != previous.rows_after:
-        return (
+    elif capture.rows_before != previous.rows_after:
+        yield (
+            "other_rows",
             f"{at} found {capture.rows_before} rows where the capture before it had left {previous.rows_after}:"
-            " the relation was changed in between without the audit"
+            " the relation was changed in between without the audit",
         )
-    return None
 
 
 def _numbers(first: int, last: int) -> str:
@@ -213,7 +268,10 @@ def _uncaptured_between(trail: Trail, low: int, high: int | None) -> str | None:
     ]
     if not missed:
         return None
-    build = missed[0]
+    return _build_said(missed[0])
+
+
+def _build_said(build: Uncaptured) -> str:
     return f"the build of batch {build.batch_id} ({utc(build.occurred_at)}) was not captured: {build.reason}"
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from batch_audit.history.captures import Capture, Trail, read_trail
-from batch_audit.history.moments import utc
+from batch_audit.history.moments import breaks, utc
 from batch_audit.history.names import parse_key
+from batch_audit.statuses import of_marks
 from batch_audit.warehouses.base import Warehouse
 
 Text = Mapping[str, str | None]
@@ -17,6 +18,20 @@ _EVENT = (
     "segment", "part", "seq", "event_id", "batch_id", "batch_month", "invocation_id", "occurred_at", "actor",
     "change_type", "changed_fields",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """The invocation that made a version, as it told at its start; `batch_status` is that of its batch.
+
+    `actor_source` says how the actor was learned: `ci`, `os` or `given`. None is unknown.
+    """
+
+    job: str | None = None
+    actor_source: str | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    batch_status: str | None = None
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,7 @@ class Version:
     invocation_id: str
     occurred_at: int
     actor: str | None
-    git_commit: str | None
+    run: Run
     change_type: str
     fields: tuple[tuple[str, str | None, str | None], ...]
     before: Text | None
@@ -87,14 +102,19 @@ class RecordHistory:
             "key": list(self.trail.newest.key),
             "history": self.start,
             "not_captured": self.unseen,
+            "gaps": [{"before_capture": gap.capture, "reason": gap.reason} for gap in breaks(self.trail)],
             "versions": [
                 {
                     "capture_no": version.capture_no,
                     "batch_id": version.batch_id,
+                    "batch_status": version.run.batch_status,
+                    "job": version.run.job,
                     "invocation_id": version.invocation_id,
                     "changed_at": utc(version.occurred_at),
                     "actor": version.actor,
-                    "git_commit": version.git_commit,
+                    "actor_source": version.run.actor_source,
+                    "git_commit": version.run.git_commit,
+                    "git_dirty": version.run.git_dirty,
                     "change_type": version.change_type,
                     "changed_fields": [name for name, _, _ in version.fields],
                     "before": version.before,
@@ -120,20 +140,20 @@ def read_history(
         f"event_type = 'record_write' and {warehouse.of_record(trail.node, record)}",
     )
     payloads = _payloads(warehouse, events)
-    commits = _commits(warehouse, events)
+    runs = _runs(warehouse, events)
     captures = {(capture.segment, capture.part): capture for capture in trail.captures}
-    return RecordHistory(trail, record, arrange(events, payloads, captures, commits))
+    return RecordHistory(trail, record, arrange(events, payloads, captures, runs))
 
 
 def arrange(
     events: Sequence[Mapping[str, Any]],
     payloads: Mapping[str, tuple[str | None, str | None]],
     captures: Mapping[tuple[str, str], Capture],
-    commits: Mapping[str, str | None],
+    runs: Mapping[str, Run],
 ) -> tuple[Version, ...]:
     """Versions in the order of their captures.
 
-    `payloads` has (old_value, new_value) by event id, `captures` are known by (segment, part), `commits` by invocation.
+    `payloads` has (old_value, new_value) by event id, `captures` are known by (segment, part), `runs` by invocation.
     A change whose capture is missing comes first, with the number 0.
     """
     versions = []
@@ -142,6 +162,7 @@ def arrange(
         old, new = payloads.get(event["event_id"], (None, None))
         before, after = _values(old), _values(new)
         fields = _changed(event["changed_fields"], before, after, capture.ignored if capture else ())
+        run = runs.get(event["invocation_id"], Run())
         versions.append(
             Version(
                 capture.number if capture else 0,
@@ -150,7 +171,7 @@ def arrange(
                 event["occurred_at"],
                 event["actor"],
                 # The run that wrote it down did not make the change.
-                None if capture and capture.backfilled else commits.get(event["invocation_id"]),
+                replace(run, git_commit=None, git_dirty=None) if capture and capture.backfilled else run,
                 "baseline" if capture and capture.mode == "baseline" else event["change_type"],
                 fields,
                 before,
@@ -191,13 +212,25 @@ def _payloads(
     return {row["event_id"]: (row["old_value"], row["new_value"]) for row in rows}
 
 
-def _commits(warehouse: Warehouse, events: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
-    """The commit of the code that each invocation ran, where it is known."""
+def _runs(warehouse: Warehouse, events: Sequence[Mapping[str, Any]]) -> dict[str, Run]:
+    """What is known of each invocation that made one of the events."""
     batches = ", ".join(sorted({warehouse.literal(event["batch_id"]) for event in events}))
     if not batches:
         return {}
-    rows = warehouse.query(
-        f"select invocation_id, metadata from {warehouse.table('audit_event')}"
-        f" where batch_id in ({batches}) and event_type = 'batch_start' order by occurred_at"
+    marks = warehouse.query(
+        f"select batch_id, invocation_id, event_type, metadata from {warehouse.table('audit_event')}"
+        f" where batch_id in ({batches}) and event_type in ('batch_start', 'batch_end') order by occurred_at"
     )
-    return {row["invocation_id"]: json.loads(row["metadata"] or "{}").get("git_commit") for row in rows}
+    of_batch: dict[str, list[dict[str, Any]]] = {}
+    for mark in marks:
+        of_batch.setdefault(mark["batch_id"], []).append(mark)
+    statuses = {batch: of_marks(own) for batch, own in of_batch.items()}
+    runs = {}
+    for mark in marks:
+        if mark["event_type"] == "batch_start":
+            told = json.loads(mark["metadata"] or "{}")
+            runs[mark["invocation_id"]] = Run(
+                told.get("job"), told.get("actor_source"), told.get("git_commit"), told.get("git_dirty"),
+                statuses[mark["batch_id"]],
+            )  # fmt: skip
+    return runs

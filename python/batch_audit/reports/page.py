@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from batch_audit.reports.earlier import Earlier, EarlierVersions
 from batch_audit.reports.read import BatchReport
 from batch_audit.reports.reader import Row
 from batch_audit.reports.records import RecordChange, record_change
@@ -49,11 +50,11 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured relation: the row of its capture, what it read, the changes that are shown and how many are not."""
+    """A captured relation: its row, what it read, its changes, each with what came before, and how many are not shown."""
 
     row: Row
     inputs: Sequence[Row]
-    changes: Sequence[RecordChange]
+    changes: Sequence[tuple[RecordChange, Earlier | None]]
     total: int
     left_out: int
 
@@ -153,11 +154,12 @@ def _captured(report: BatchReport) -> list[Captured]:
     inputs: dict[Any, list[Row]] = {}
     for row in report.inputs:
         inputs.setdefault((row["invocation_id"], row["part"]), []).append(row)
+    before = EarlierVersions(report.earlier)
     captured = []
     for capture in report.captures:
         ignored = set((capture["ignored_columns"] or "").split(", "))
         shown = [
-            record_change(row, ignored)
+            (record_change(row, ignored), before.of(row, ignored))
             for row in changes.get((capture["invocation_id"], capture["node_id"]), [])
         ]
         names = (

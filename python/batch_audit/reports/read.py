@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batch_audit.errors import StoreMissingError
+from batch_audit.reports.earlier import read_earlier
 from batch_audit.reports.reader import Reader, Row, Source, require_views
 from batch_audit.warehouses.base import Warehouse
 
@@ -64,7 +65,8 @@ class BatchReport:
     """Everything that the page says, as rows of the report models in the order in which they are shown.
 
     `changes` and `record_errors` are a capped selection; the totals are in `captures` and `tests`. `sources` are the
-    queries that were run. Times are naive UTC datetimes.
+    queries that were run. `earlier` are versions of the shown records from before; `earlier_not_read` is the number of
+    events of a store that was too large to look for them. Times are naive UTC datetimes.
     """
 
     engine: str
@@ -80,6 +82,8 @@ class BatchReport:
     captures: Sequence[Row]
     inputs: Sequence[Row]
     changes: Sequence[Row]
+    earlier: Sequence[Row]
+    earlier_not_read: int | None
     not_captured: Sequence[Row]
     blocks: Sequence[Row]
     sources: Sequence[Source]
@@ -113,6 +117,8 @@ def _read(warehouse: Warehouse, batch_id: str) -> BatchReport:
             "  `batch-audit status` lists the batches."
         )
     read = Reader(warehouse, {"batch": batch_id, "month": str(month)})
+    changes = read.rows("changed records", _CHANGES)
+    earlier, too_large = read_earlier(read, _CHANGES) if changes else ([], None)
     return BatchReport(
         engine=warehouse.engine,
         database=warehouse.database,
@@ -126,7 +132,9 @@ def _read(warehouse: Warehouse, batch_id: str) -> BatchReport:
         record_errors=read.rows("failing rows", _ERRORS),
         captures=read.rows("captures", _CAPTURES),
         inputs=read.rows("inputs of captures", _INPUTS),
-        changes=read.rows("changed records", _CHANGES),
+        changes=changes,
+        earlier=earlier,
+        earlier_not_read=too_large,
         not_captured=read.rows("not captured", _NOT_CAPTURED),
         blocks=read.rows("ledger blocks", _BLOCKS),
         sources=tuple(read.sources),

@@ -1,4 +1,4 @@
-"""Renders a report as one self-contained HTML page, or as JSON."""
+"""Renders reports as self-contained HTML pages, or as JSON."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from decimal import Decimal
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from batch_audit.reports import text
+from batch_audit.history.versions import RecordHistory
+from batch_audit.reports import text, values
+from batch_audit.reports.earlier import VALUE_LISTED
 from batch_audit.reports.page import build_page
 from batch_audit.reports.read import CHANGES_PER_NODE, BatchReport
+from batch_audit.reports.record_page import build_record_page
 from batch_audit.reports.records import stored_values
 
 if TYPE_CHECKING:
@@ -35,19 +38,34 @@ _FILTERS = (
 
 
 def render_html(report: BatchReport) -> str:
-    """The page: no script, no network, nothing but itself. The same report gives the same bytes."""
+    """The page of a batch: no script, no network, nothing but itself. The same report gives the same bytes."""
+    return _rendered(
+        "batch.html.j2", ["report.css"],
+        r=report, batch=report.batch, page=build_page(report), changes_per_node=CHANGES_PER_NODE,
+    )  # fmt: skip
+
+
+def render_record(history: RecordHistory, store: str) -> str:
+    """The page of a record, like that of a batch. `store` is where the history was read from.
+
+    Raises ConfigurationError for a relation without captures.
+    """
+    return _rendered(
+        "record.html.j2", ["report.css", "record.css"],
+        history=history, page=build_record_page(history), store=store,
+    )  # fmt: skip
+
+
+def _rendered(template: str, styles: list[str], **context: Any) -> str:
     from markupsafe import Markup
 
-    css = _stylesheet()
+    css = "".join(map(_stylesheet, styles))
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
-    return _environment().get_template("batch.html.j2").render(
-        r=report,
-        batch=report.batch,
-        page=build_page(report),
-        css=Markup(css),  # noqa: S704  our own file, which holds no data
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        changes_per_node=CHANGES_PER_NODE,
-    )  # fmt: skip
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    # The styles are our own files, which hold no data.
+    return (
+        _environment().get_template(template).render(css=Markup(css), policy=policy, **context)  # noqa: S704
+    )
 
 
 def render_json(report: BatchReport) -> str:
@@ -64,8 +82,8 @@ def _as_json(value: Any) -> Any:
 
 
 @functools.cache
-def _stylesheet() -> str:
-    return (resources.files(__package__) / "templates" / "report.css").read_text(encoding="utf-8")
+def _stylesheet(name: str) -> str:
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -81,5 +99,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update({name: getattr(text, name) for name in _FILTERS})
+    environment.filters |= {"pieces": values.pieces, "shown": values.shown}
+    environment.globals |= {"shown_pair": values.shown_pair, "earlier_value": VALUE_LISTED}
     environment.filters["stored_record"] = lambda values: stored_values(values).items()
     return environment

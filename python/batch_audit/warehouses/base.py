@@ -91,6 +91,12 @@ class Warehouse(Protocol):
     def of_record(self, target: str, record_id: str) -> str:
         """A condition on audit_event for the changes of one record of a node, as this engine finds them best."""
 
+    def whole_passes(self) -> AbstractContextManager[None]:
+        """Joins inside read each relation once, whatever the engine believes of their sizes.
+
+        After a load, and before it has counted again, Postgres believes that a large table has few rows.
+        """
+
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         """The rows of a table of the audit store at some places, of which there are few; see `find`."""
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
@@ -57,6 +57,9 @@ class DuckDBWarehouse:
 
     def of_record(self, target: str, record_id: str) -> str:
         return f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
+
+    def whole_passes(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         if not places:

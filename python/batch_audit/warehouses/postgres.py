@@ -5,7 +5,7 @@ import io
 import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from batch_audit.errors import WarehouseError
@@ -58,12 +58,25 @@ class PostgresWarehouse:
 
     def _by_index(self, sql: str) -> list[dict[str, Any]]:
         # The planner takes a BRIN bloom index for one by order and expects most of the table from it.
-        was = self.query("select current_setting('enable_seqscan') as setting")[0]["setting"]
-        self.execute("set enable_seqscan = off")
-        try:
+        with self._without("enable_seqscan"):
             return self.query(sql)
-        finally:
-            self.execute(f"set enable_seqscan = {self.literal(was)}")
+
+    def whole_passes(self) -> AbstractContextManager[None]:
+        return self._without("enable_nestloop")
+
+    @contextmanager
+    def _without(self, setting: str) -> Iterator[None]:
+        was = self.query(f"select current_setting('{setting}') as setting")[0]["setting"]
+        restore = f"set {setting} = {self.literal(was)}"
+        self.execute(f"set {setting} = off")
+        try:
+            yield
+        except BaseException:
+            # A transaction that failed takes no statement any more; its rollback restores the setting.
+            with suppress(WarehouseError):
+                self.execute(restore)
+            raise
+        self.execute(restore)
 
     def of_record(self, target: str, record_id: str) -> str:
         # The expression of the index; the rest tells nodes apart whose names end in a bar.
