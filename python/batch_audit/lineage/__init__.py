@@ -1,5 +1,6 @@
 """Which columns a column comes from: a pure library over SQL text, without a database and without a project."""
 
+from batch_audit.lineage.engine import column_lineage
 from batch_audit.lineage.result import ColumnLineage, Edge, Unknown
 
-__all__ = ["ColumnLineage", "Edge", "Unknown"]
+__all__ = ["ColumnLineage", "Edge", "Unknown", "column_lineage"]

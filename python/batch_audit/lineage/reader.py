@@ -24,6 +24,11 @@ class Reader:
             self._bases[key] = self.schema.base(parts)
         return self._bases[key]
 
+    def declare(self, parts: Sequence[str], columns: Sequence[str]) -> None:
+        """A table that the script itself creates, empty."""
+        self.schema.declare(parts, columns)
+        self._bases.pop(tuple(part.lower() for part in parts), None)
+
     def query(self, node: exp.Expr, env: Env, parent: Scope | None) -> Relation:
         """The relation that a query gives."""
         return queries.relation(self, node, env, parent)

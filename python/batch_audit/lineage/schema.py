@@ -25,10 +25,15 @@ class Schema:
         self._given: dict[tuple[str, ...], Columns] = {}
         self._by_suffix: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
         for name, columns in (given or {}).items():
-            key = tuple(part.lower() for part in split_name(name))
-            self._given[key] = columns
+            self.declare(split_name(name), columns)
+
+    def declare(self, parts: Sequence[str], columns: Columns) -> None:
+        """Add a relation."""
+        key = tuple(part.lower() for part in parts)
+        if key not in self._given:
             for start in range(len(key)):
                 self._by_suffix.setdefault(key[start:], []).append(key)
+        self._given[key] = columns
 
     def columns(self, parts: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
         """Columns in order and their types (empty where not given), or None: not listed, or not told apart."""
