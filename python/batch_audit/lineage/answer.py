@@ -6,7 +6,16 @@ from sqlglot import exp
 
 from batch_audit.lineage.flows import AGGREGATION, Flow, Gap
 from batch_audit.lineage.relations import Column, Open
-from batch_audit.lineage.result import DIRECT, INDIRECT, SUBTYPES, ColumnLineage, Edge, SqlText, Unknown, read_only
+from batch_audit.lineage.result import (
+    DIRECT,
+    INDIRECT,
+    SUBTYPES,
+    ColumnLineage,
+    Edge,
+    SqlText,
+    Unknown,
+    read_only,
+)
 from batch_audit.lineage.statements import Written
 
 Known = tuple[list[str], dict[str, str]] | None
@@ -33,7 +42,10 @@ class Answer:
             return _around_star(outputs, written.names)
         if written.names:
             return [
-                (written.names[place] if place < len(written.names) else column.name or f"_col_{place}", column)
+                (
+                    written.names[place] if place < len(written.names) else column.name or f"_col_{place}",
+                    column,
+                )
                 for place, column in enumerate(outputs)
             ]
         listed = known[0] if known and len(known[0]) == len(outputs) else []
@@ -58,7 +70,12 @@ class Answer:
                 else:
                     self._edge(flow, target, name, column.node, flow[1])
             if not column.name and name.startswith("_col_"):
-                self.gap(f"output {name[5:]} (from 0) has no name and the schema has none for it", column.node or "", target, name)
+                self.gap(
+                    f"output {name[5:]} (from 0) has no name and the schema has none for it",
+                    column.node or "",
+                    target,
+                    name,
+                )
         for flow, clause in sorted(written.relation.dataset.items(), key=lambda item: _order(item[0])):
             if isinstance(flow, Gap):
                 self.gap(flow.reason, flow.node or clause or "", target)
@@ -72,17 +89,23 @@ class Answer:
         if written.names and len(counted) == len(columns) and len(columns) != len(written.names):
             self.gap(f"{len(columns)} columns are written into {len(written.names)}", "", target)
 
-    def _edge(self, flow: Flow, target: str, column: str | None, node: exp.Expr | None, otherwise: str) -> None:
+    def _edge(
+        self, flow: Flow, target: str, column: str | None, node: exp.Expr | None, otherwise: str
+    ) -> None:
         source, source_column, subtype, masked = flow
         key = (target.lower(), column.lower() if column is not None else None, flow)
         if key not in self._edges:
             text = SqlText(node, self.dialect) if node is not None else SqlText(None, None, otherwise)
             kind = DIRECT if subtype <= AGGREGATION else INDIRECT
-            self._edges[key] = Edge(source, source_column, target, column, kind, SUBTYPES[subtype], masked, text)
+            self._edges[key] = Edge(
+                source, source_column, target, column, kind, SUBTYPES[subtype], masked, text
+            )
 
     def result(self) -> ColumnLineage:
         """Everything that was collected."""
-        return ColumnLineage(tuple(self._edges.values()), tuple(self._unknown.values()), read_only(dict(self._columns)))
+        return ColumnLineage(
+            tuple(self._edges.values()), tuple(self._unknown.values()), read_only(dict(self._columns))
+        )
 
 
 def _order(flow: Flow | Gap) -> tuple[Any, ...]:

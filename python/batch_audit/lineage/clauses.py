@@ -50,7 +50,12 @@ def order_and_limit(node: exp.Expr, scope: Scope, outputs: list[Column], dataset
 
 
 def _key(
-    key: exp.Expr, scope: Scope, outputs: list[Column], dataset: Dataset, subtype: int, clause: exp.Expr
+    key: exp.Expr,
+    scope: Scope,
+    outputs: list[Column],
+    dataset: Dataset,
+    subtype: int,
+    clause: exp.Expr | None,
 ) -> None:
     """A key of GROUP BY or ORDER BY: an output's position, ALL, or an expression."""
     if isinstance(key, exp.Literal) and not key.is_string and key.name.isdigit():
@@ -60,7 +65,12 @@ def _key(
             dataset[gap] = clause
         else:
             columns = outputs[position : position + 1]
-    elif subtype == SORT and isinstance(key, exp.Column) and key.name.lower() == "all" and "all" not in scope.aliases:
+    elif (
+        subtype == SORT
+        and isinstance(key, exp.Column)
+        and key.name.lower() == "all"
+        and "all" not in scope.aliases
+    ):
         columns = outputs
     else:
         add_dataset(dataset, flows_of(key, scope, subtype), clause)

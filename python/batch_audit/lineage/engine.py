@@ -77,7 +77,9 @@ class _Script:
         except RecursionError:
             self.answer.gap("the statement is nested too deeply to be read", statement)
         except Exception as error:  # an unforeseen shape of SQL must not stop a project's run
-            self.answer.gap(f"the statement could not be read: {type(error).__name__}: {_first_line(error)}", statement)
+            self.answer.gap(
+                f"the statement could not be read: {type(error).__name__}: {_first_line(error)}", statement
+            )
 
     def _note_reads(self, statement: exp.Expr) -> None:
         if self.made:
@@ -91,8 +93,12 @@ class _Script:
         name = ".".join(written.target) or self.target
         key = name.lower()
         self.written.append((key, name, written))
-        columns = self.answer.target_columns(written, self.reader.schema.columns(written.target or (self.target,)))
-        relation = Relation([column.named(label) for label, column in columns], written.relation.dataset, name)
+        columns = self.answer.target_columns(
+            written, self.reader.schema.columns(written.target or (self.target,))
+        )
+        relation = Relation(
+            [column.named(label) for label, column in columns], written.relation.dataset, name
+        )
         if written.replaces and written.target:
             self.made[key] = relation
             self.spent.discard(key)
@@ -108,20 +114,26 @@ class _Script:
                 if old in self.made:
                     self.made[".".join(parts).lower()] = self.made.pop(old)
                     new = ".".join(parts)
-                    self.written = [(new.lower(), new, w) if k == old else (k, n, w) for k, n, w in self.written]
+                    self.written = [
+                        (new.lower(), new, w) if k == old else (k, n, w) for k, n, w in self.written
+                    ]
 
     def finish(self, intermediate: bool) -> None:
         """Answer with what was written, apart from what only served a later statement."""
         for key, name, written in self.written:
             if intermediate or key not in self.spent:
-                self.answer.add(name, written, self.reader.schema.columns(tuple(name.split("."))) if name else None)
+                self.answer.add(
+                    name, written, self.reader.schema.columns(tuple(name.split("."))) if name else None
+                )
 
 
 def _added(before: Relation, after: Relation) -> Relation:
     """A relation after more rows or new values came into its columns."""
     more = {column.name.lower(): column for column in after.columns()}
     outputs = [
-        Column(column.name, column.flows | extra.flows, column.node) if (extra := more.get(column.name.lower())) else column
+        Column(column.name, column.flows | extra.flows, column.node)
+        if (extra := more.get(column.name.lower()))
+        else column
         for column in before.columns()
     ]
     return Relation(outputs, {**before.dataset, **after.dataset}, before.label)

@@ -182,7 +182,14 @@ def _order(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
 def _within_group(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     inner = node.this
     walk.push(inner, subtype, masked)
-    names = {"percentile_cont", "percentile_disc", "mode", "quantile_cont", "quantile_disc", "approx_percentile"}
+    names = {
+        "percentile_cont",
+        "percentile_disc",
+        "mode",
+        "quantile_cont",
+        "quantile_disc",
+        "approx_percentile",
+    }
     order = node.args.get("expression")
     if order is None:
         return
@@ -200,9 +207,9 @@ def _window(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     named = args.get("alias")
     if named is not None and (window := walk.scope.windows.get(named.name.lower())) is not None:
         walk.push_args(window, key, masked, "this")
-    called = args.get("this")
+    called: exp.Expr = node.this
     while isinstance(called, (exp.IgnoreNulls, exp.RespectNulls)):
-        called = called.this
+        called = called.args["this"]
     if isinstance(called, functions.PICKS_WITH_OVER):
         walk.push_args(called, direct_at_least(subtype, TRANSFORMATION), masked)
     elif isinstance(called, exp.Anonymous) and functions.name_of(called) not in (
@@ -254,7 +261,11 @@ def _array(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
 def _comprehension(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     """[f(x) for x in list if …]: x is no column."""
     args = node.args
-    bound = {part.name.lower() for name in ("expression", "position") if isinstance(part := args.get(name), exp.Expr)}
+    bound = {
+        part.name.lower()
+        for name in ("expression", "position")
+        if isinstance(part := args.get(name), exp.Expr)
+    }
     change = direct_at_least(subtype, TRANSFORMATION)
     walk.push(args.get("iterator"), change, masked)
     for part, context in ((args.get("this"), change), (args.get("condition"), under(subtype, CONDITIONAL))):
@@ -277,7 +288,6 @@ def _star(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     """`*` as an argument: every column that it stands for."""
     for column in walk.scope.reader.star(node, walk.scope):
         walk.found.update(read(column.flows, direct_at_least(subtype, TRANSFORMATION), masked))
-
 
 
 def _row_maker(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:

@@ -31,7 +31,12 @@ def read(flows: Iterable[Flow | Gap], subtype: int, masked: bool = False) -> Flo
     return frozenset(
         flow
         if isinstance(flow, Gap)
-        else (flow[0], flow[1], subtype if subtype > AGGREGATION else max(flow[2], subtype), flow[3] or masked)
+        else (
+            flow[0],
+            flow[1],
+            subtype if subtype > AGGREGATION else max(flow[2], subtype),
+            flow[3] or masked,
+        )
         for flow in flows
     )
 

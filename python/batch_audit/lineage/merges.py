@@ -26,8 +26,12 @@ def merge(reader: "Reader", node: exp.Merge, env: Env) -> Written:
     if on is not None:
         add_dataset(result.dataset, flows_of(on, scope, JOIN), on)
     for name in node.args.get("using_cond") or ():
-        flows = frozenset().union(*(s.relation.named_or_imagined(name.name, name).flows for s in scope.sources))
-        add_dataset(result.dataset, frozenset((f[0], f[1], JOIN, f[3]) for f in flows if isinstance(f, tuple)), node)
+        flows = frozenset().union(
+            *(s.relation.named_or_imagined(name.name, name).flows for s in scope.sources)
+        )
+        add_dataset(
+            result.dataset, frozenset((f[0], f[1], JOIN, f[3]) for f in flows if isinstance(f, tuple)), node
+        )
     whens = node.args.get("whens")
     branches = whens.expressions if isinstance(whens, exp.Expr) else node.expressions
     for branch in branches:
@@ -54,7 +58,11 @@ def _branch(
         return everything
     row = values.expressions[0] if isinstance(values, exp.Values) else values
     known = reader.schema.columns(target)
-    columns = [part.name for part in into.expressions] if isinstance(into, exp.Expr) else (known[0] if known else [])
+    columns = (
+        [part.name for part in into.expressions]
+        if isinstance(into, exp.Expr)
+        else (known[0] if known else [])
+    )
     cells = row.expressions if isinstance(row, exp.Tuple) else [row]
     return [
         Column(columns[place] if place < len(columns) else f"_col_{place}", flows_of(cell, scope), cell)

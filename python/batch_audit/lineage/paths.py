@@ -13,7 +13,11 @@ def is_path(node: exp.Expr) -> bool:
     """Whether this reads a part of a value: a field by its name, an element by its position."""
     if isinstance(node, exp.Dot):
         return isinstance(node.expression, exp.Identifier)
-    return isinstance(node, exp.Bracket) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Literal)
+    return (
+        isinstance(node, exp.Bracket)
+        and len(node.expressions) == 1
+        and isinstance(node.expressions[0], exp.Literal)
+    )
 
 
 def column_of(node: exp.Expr, scope: Scope) -> Column:

@@ -53,7 +53,10 @@ def _pivot(relation: Relation, pivot: exp.Expr, scope: Scope) -> Relation:
     aggregates = list(pivot.args.get("using") or ()) if statement else list(pivot.expressions)
     fields = _fields(pivot)
     condition: Flows = frozenset().union(
-        *(flows_of(field.this if isinstance(field, exp.In) else field, scope, CONDITIONAL) for field in fields)
+        *(
+            flows_of(field.this if isinstance(field, exp.In) else field, scope, CONDITIONAL)
+            for field in fields
+        )
     )
     used = {column.name.lower() for part in (*aggregates, *fields) for column in part.find_all(exp.Column)}
     dataset: dict[Flow | Gap, exp.Expr | None] = dict(relation.dataset)
@@ -72,7 +75,11 @@ def _value(part: exp.Expr) -> exp.Expr:
 
 
 def _kept(
-    relation: Relation, pivot: exp.Expr, used: set[str], scope: Scope, dataset: dict[Flow | Gap, exp.Expr | None]
+    relation: Relation,
+    pivot: exp.Expr,
+    used: set[str],
+    scope: Scope,
+    dataset: dict[Flow | Gap, exp.Expr | None],
 ) -> list[Column]:
     """The columns that stay, by which the rows are grouped: DuckDB's GROUP BY, or all that are not used."""
     group = pivot.args.get("group")
@@ -123,11 +130,11 @@ def _unpivot(relation: Relation, pivot: exp.Expr, scope: Scope) -> Relation:
             add_dataset(dataset, read(flows, FILTER), pivot)
             inputs[place % len(inputs)] |= flows
     outputs: list[Column] = []
-    for column in relation.columns():
-        if isinstance(column, Open):
-            outputs.append(Open(column.relation, column.flows, pivot, column.hidden | used, column.renamed))
-        elif column.name.lower() not in used:
-            outputs.append(column)
+    for rest in relation.columns():
+        if isinstance(rest, Open):
+            outputs.append(Open(rest.relation, rest.flows, pivot, rest.hidden | used, rest.renamed))
+        elif rest.name.lower() not in used:
+            outputs.append(rest)
     outputs += [Column(name, NOTHING, pivot) for name in name_columns]
     outputs += [Column(name, flows, pivot) for name, flows in zip(value_columns, inputs, strict=True)]
     return Relation(outputs, dataset, relation.label)
@@ -160,7 +167,11 @@ def _unpivot_parts(pivot: exp.Expr) -> tuple[list[str], list[str], list[list[exp
     for field in pivot.args["fields"]:
         names.append(field.this.name)
         groups += [_group(part) for part in field.expressions]
-    values = [name.name for part in pivot.expressions for name in (part.expressions if isinstance(part, exp.Tuple) else [part])]
+    values = [
+        name.name
+        for part in pivot.expressions
+        for name in (part.expressions if isinstance(part, exp.Tuple) else [part])
+    ]
     return names, values, groups
 
 

@@ -8,7 +8,7 @@ from batch_audit.lineage import clauses, ctes, pivots, setops, sources
 from batch_audit.lineage.flows import TRANSFORMATION, Gap
 from batch_audit.lineage.projections import projections
 from batch_audit.lineage.relations import AnyName, Column, Relation
-from batch_audit.lineage.scope import Env, Scope
+from batch_audit.lineage.scope import Env, Scope, Source
 
 if TYPE_CHECKING:
     from batch_audit.lineage.reader import Reader
@@ -28,9 +28,10 @@ def relation(reader: "Reader", node: exp.Expr, env: Env, parent: Scope | None) -
         return pivots.statement(reader, node, env, parent)
     scope = Scope(reader, ctes.bind(reader, node, env, parent), parent)
     if isinstance(node, (exp.Table, exp.Values, exp.Unnest, exp.Lateral)):
-        dataset = {}
-        sources.add_source(node, scope, dataset)
-        return Relation([column for source in scope.visible() for column in source.relation.columns()], dataset)
+        found = Relation([])
+        sources.add_source(node, scope, found.dataset)
+        found.outputs = reader.star(exp.Star(), scope)
+        return found
     gap = Gap(f"{node.key.upper()} is not a query whose columns can be read", node)
     return AnyName(frozenset([gap]), node.key, node)
 
@@ -76,9 +77,7 @@ def _with_order(
     if not (node.args.get("order") or node.args.get("limit") or node.args.get("offset")):
         return inner
     scope = Scope(reader, env, parent)
-    scope.sources.append(sources.Source(("",), inner))
+    scope.sources.append(Source(("",), inner))
     result = Relation(inner.outputs, dict(inner.dataset))
     clauses.order_and_limit(node, scope, list(inner.columns()), result.dataset)
     return result
-
-

@@ -83,7 +83,10 @@ class Relation:
     weak = False
 
     def __init__(
-        self, outputs: Sequence[Column], dataset: "dict[Flow | Gap, exp.Expr | None] | None" = None, label: str = ""
+        self,
+        outputs: Sequence[Column],
+        dataset: "dict[Flow | Gap, exp.Expr | None] | None" = None,
+        label: str = "",
     ) -> None:
         self.outputs: list[Column] = list(outputs)
         self.dataset = dataset if dataset is not None else {}
@@ -133,7 +136,9 @@ class Relation:
             return stars[0].imagine(name, node)
         if stars:
             return ambiguous(name, [star.relation for star in stars], node)
-        return Column(name, frozenset([Gap(f"{self.label or 'the subquery'} has no column {name}", node)]), node)
+        return Column(
+            name, frozenset([Gap(f"{self.label or 'the subquery'} has no column {name}", node)]), node
+        )
 
     def named_or_imagined(self, name: str, node: exp.Expr | None) -> Column:
         """The column of this name, known or supposed."""
@@ -222,7 +227,13 @@ class Base(Relation):
 
 def _may_have_fields(kind: str | None) -> bool:
     """JSON and variants hold no fields that the schema could name; an absent type may be a struct."""
-    return not kind or kind.upper().split("(")[0].strip() not in {"JSON", "JSONB", "VARIANT", "OBJECT", "SUPER"}
+    return not kind or kind.upper().split("(")[0].strip() not in {
+        "JSON",
+        "JSONB",
+        "VARIANT",
+        "OBJECT",
+        "SUPER",
+    }
 
 
 class AnyName(Relation):

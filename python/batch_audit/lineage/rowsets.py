@@ -66,7 +66,9 @@ def function(node: exp.Expr, scope: Scope, dataset: Dataset) -> Relation:
     add_dataset(dataset, read(flows, JOIN), node)
     if all(isinstance(call, exp.Unnest) for call in calls):
         return _unnested(node, columns, names, alias, scope)
-    names = names or [column.name for call in calls for column in call.args.get("expressions") or () if _defines(column)]
+    names = names or [
+        column.name for call in calls for column in call.args.get("expressions") or () if _defines(column)
+    ]
     return _named(calls, names, alias, flows, node)
 
 
@@ -134,8 +136,8 @@ def _unnested(node: exp.Expr, columns: list[Column], names: list[str], alias: st
     offset = node.args.get("offset")
     outputs = [column.named(names[place]) for place, column in enumerate(columns) if place < len(names)]
     flows: Flows = frozenset().union(*(column.flows for column in columns)) if columns else NOTHING
-    for name in names[len(outputs) :]:
-        outputs.append(Column(name, flows, node, None, True))  # an element's fields, or WITH ORDINALITY
+    # Further names are an element's fields, or the position of WITH ORDINALITY.
+    outputs += [Column(name, flows, node, None, True) for name in names[len(outputs) :]]
     if not names:
         outputs = [column.named(alias or "unnest") for column in columns]
         if alias:

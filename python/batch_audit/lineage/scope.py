@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 Env = dict[str, Relation]  # names of CTEs, and of what a script has made, in lower case
 
 # Words that some dialects write without parentheses, and the parser takes for a column.
-NILADIC = frozenset(
-    "current_date current_time current_timestamp current_user session_user system_user user sysdate systimestamp "
-    "rownum level localtime localtimestamp current_catalog current_schema current_role".split()
+_NILADIC = (
+    "current_date current_time current_timestamp current_user session_user system_user user "
+    "sysdate systimestamp rownum level localtime localtimestamp current_catalog "
+    "current_schema current_role"
 )
+NILADIC = frozenset(_NILADIC.split())
 # Engines that let an expression name an earlier one of the same SELECT.
-LATERAL_ALIASES = frozenset({"snowflake", "redshift", "duckdb", "databricks", "spark", "clickhouse", "teradata"})
+LATERAL_ALIASES = frozenset(
+    {"snowflake", "redshift", "duckdb", "databricks", "spark", "clickhouse", "teradata"}
+)
 
 
 class AliasRule(Enum):
@@ -150,7 +154,9 @@ class Scope:
         while scope is not None:
             for source in scope.visible():
                 if source.relation.find(name):
-                    gap = Gap(f"{name} is taken from {inner.label}; {source.relation.label} has one, too", node)
+                    gap = Gap(
+                        f"{name} is taken from {inner.label}; {source.relation.label} has one, too", node
+                    )
                     return Column(name, column.flows | {gap}, node, None, column.paths)
             scope = scope.parent
         return column
@@ -171,4 +177,7 @@ def _path(column: Column, path: list[str]) -> Column:
 
 def _names_itself(alias: Column, name: str) -> bool:
     """`select t.day as day … group by day`: column and alias are the same."""
-    return all(not isinstance(flow, Gap) and flow[1].lower() == name.lower() and flow[2] == IDENTITY for flow in alias.flows)
+    return all(
+        not isinstance(flow, Gap) and flow[1].lower() == name.lower() and flow[2] == IDENTITY
+        for flow in alias.flows
+    )

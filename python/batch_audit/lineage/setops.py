@@ -49,7 +49,14 @@ class _Arms:
             if isinstance(left, Open) or isinstance(column, Open):
                 break
             self.flows[position] |= column.flows
-        first_star = next((flows for column, flows in zip(self.columns, self.flows, strict=True) if isinstance(column, Open)), None)
+        first_star = next(
+            (
+                flows
+                for column, flows in zip(self.columns, self.flows, strict=True)
+                if isinstance(column, Open)
+            ),
+            None,
+        )
         for column in right.columns():
             if isinstance(column, Open) and first_star is not None:
                 first_star |= column.flows
@@ -101,7 +108,9 @@ class _Union(Relation):
     def imagine(self, name: str, node: exp.Expr | None) -> Column:
         """The columns of this name in every arm."""
         found = [arm.named_or_imagined(name, node) for arm in self.arms]
-        gap = Gap(f"{name} is matched by name in the arms of a set operation: their columns are not known", node)
+        gap = Gap(
+            f"{name} is matched by name in the arms of a set operation: their columns are not known", node
+        )
         flows = frozenset([gap]).union(*(column.flows for column in found))
         return Column(name, flows, node, None, all(column.paths for column in found))
 

@@ -36,7 +36,9 @@ def _join(join: exp.Join, scope: Scope, dataset: Dataset) -> None:
     _condition(join, scope, left, add_source(join.this, scope, dataset), dataset)
 
 
-def _condition(join: exp.Join, scope: Scope, left: list[Source], right: list[Source], dataset: Dataset) -> None:
+def _condition(
+    join: exp.Join, scope: Scope, left: list[Source], right: list[Source], dataset: Dataset
+) -> None:
     for name in ("on", "match_condition"):
         clause = join.args.get(name)
         if clause is not None:
@@ -97,7 +99,9 @@ def add_source(node: exp.Expr, scope: Scope, dataset: Dataset) -> list[Source]:
         _parenthesised(node, scope, dataset)
     else:
         _add(_relation(node, scope, dataset), node, scope, dataset)
-    for join in node.args.get("joins") or () if not isinstance(node, exp.Query) or _holds_source(node) else ():
+    for join in (
+        node.args.get("joins") or () if not isinstance(node, exp.Query) or _holds_source(node) else ()
+    ):
         _join(join, scope, dataset)
     for lateral in node.args.get("laterals") or () if isinstance(node, exp.Table) else ():
         add_source(lateral, scope, dataset)
@@ -111,7 +115,9 @@ def _holds_source(node: exp.Expr) -> bool:
 def _only_tables(node: exp.Subquery) -> bool:
     """`(a JOIN b ON …)`: parentheses around sources, not around a query."""
     inner = node.this
-    return isinstance(inner, exp.Table) or (isinstance(inner, exp.Subquery) and bool(inner.args.get("joins")))
+    while isinstance(inner, exp.Subquery) and not inner.args.get("joins"):
+        inner = inner.this
+    return isinstance(inner, (exp.Table, exp.Subquery))
 
 
 def _parenthesised(node: exp.Expr, scope: Scope, dataset: Dataset) -> None:
@@ -150,7 +156,7 @@ def _relation(node: exp.Expr, scope: Scope, dataset: Dataset) -> Relation:
     if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Query):
         relation = scope.reader.query(node.this, scope.env, scope)
         return relation.renamed(columns, alias)
-    if isinstance(node, exp.Query) or isinstance(node, exp.Pivot):
+    if isinstance(node, (exp.Query, exp.Pivot)):
         return scope.reader.query(_without_alias(node), scope.env, scope.parent).renamed(columns, alias)
     return rowsets.function(node, scope, dataset)
 
@@ -175,5 +181,3 @@ def _table(node: exp.Table, scope: Scope, dataset: Dataset) -> Relation:
             return rowsets.array_of(owner.relation, parts[1:], node, dataset)
     base = reader.base(parts)
     return base.renamed(columns, alias) if columns else base
-
-

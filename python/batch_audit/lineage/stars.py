@@ -23,7 +23,7 @@ def expand(node: exp.Expr, scope: Scope) -> list[Column]:
     if isinstance(node, exp.Columns):
         return _columns_function(node, scope)
     qualified = isinstance(node, exp.Column)
-    columns = _of_qualifier(node, scope) if qualified else _of_all(scope)
+    columns = _of_qualifier(node, scope) if isinstance(node, exp.Column) else _of_all(scope)
     star = node.this if qualified else node
     return _modified(columns, star, scope) if any(star.args.values()) else columns
 
@@ -102,12 +102,16 @@ def _replacement(part: exp.Expr, scope: Scope) -> Column:
     return Column(part.alias, flows_of(part.this, scope), part.this)
 
 
-def _open_modified(column: Open, hidden: frozenset[str], renamed: dict[str, str], pattern: exp.Expr | None) -> Open:
+def _open_modified(
+    column: Open, hidden: frozenset[str], renamed: dict[str, str], pattern: exp.Expr | None
+) -> Open:
     flows = column.flows
     if pattern is not None:
         flows |= {Gap(f"only the columns like {pattern.name} of a * that is not known", pattern)}
     back = {new.lower(): old for old, new in renamed.items()}
-    return Open(column.relation, flows, column.node, column.hidden | hidden | renamed.keys(), column.renamed | back)
+    return Open(
+        column.relation, flows, column.node, column.hidden | hidden | renamed.keys(), column.renamed | back
+    )
 
 
 def _like(name: str, pattern: str) -> bool:
@@ -124,7 +128,9 @@ def _columns_function(node: exp.Columns, scope: Scope) -> list[Column]:
         return expand(wanted, scope)
     everything = _of_all(scope)
     if isinstance(wanted, exp.Literal):
-        return [column for column in everything if isinstance(column, Open) or _matches(column.name, wanted.name)]
+        return [
+            column for column in everything if isinstance(column, Open) or _matches(column.name, wanted.name)
+        ]
     if isinstance(wanted, exp.Array) and all(isinstance(part, exp.Literal) for part in wanted.expressions):
         names = {part.name.lower() for part in wanted.expressions}
         return [column for column in everything if isinstance(column, Open) or column.name.lower() in names]
@@ -137,5 +143,3 @@ def _matches(name: str, pattern: str) -> bool:
         return re.search(pattern, name, re.IGNORECASE) is not None
     except re.error:
         return True
-
-

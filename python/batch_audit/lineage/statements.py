@@ -10,7 +10,7 @@ from batch_audit.lineage import ctes, sources
 from batch_audit.lineage.expressions import flows_of
 from batch_audit.lineage.flows import FILTER
 from batch_audit.lineage.relations import Column, Relation, add_dataset
-from batch_audit.lineage.scope import Env, Scope
+from batch_audit.lineage.scope import Env, Scope, Source
 from batch_audit.lineage.tree import table_parts
 
 if TYPE_CHECKING:
@@ -76,7 +76,11 @@ def target_of(reader: "Reader", node: exp.Expr) -> tuple[tuple[str, ...], list[s
     """A target's name and its column list."""
     columns: list[str] = []
     if isinstance(node, exp.Schema):
-        columns = [part.name for part in node.expressions if isinstance(part, (exp.Identifier, exp.Column, exp.ColumnDef))]
+        columns = [
+            part.name
+            for part in node.expressions
+            if isinstance(part, (exp.Identifier, exp.Column, exp.ColumnDef))
+        ]
         node = node.this
     return (table_parts(node, reader.dialect_name) if isinstance(node, exp.Table) else (node.name,)), columns
 
@@ -135,7 +139,11 @@ def _without_partition(reader: "Reader", node: exp.Insert, target: tuple[str, ..
 
 
 def _conflict(
-    reader: "Reader", node: exp.Insert, conflict: exp.Expr, to: tuple[tuple[str, ...], list[str]], rows: Relation
+    reader: "Reader",
+    node: exp.Insert,
+    conflict: exp.Expr,
+    to: tuple[tuple[str, ...], list[str]],
+    rows: Relation,
 ) -> Written:
     """ON CONFLICT … DO UPDATE SET: `excluded` is the row that was to be inserted."""
     target, names = to
@@ -143,7 +151,7 @@ def _conflict(
     table = node.this.this if isinstance(node.this, exp.Schema) else node.this
     result = Relation([])
     sources.add_source(table, scope, result.dataset)
-    scope.sources.append(sources.Source(("excluded",), rows.renamed(names, "excluded")))
+    scope.sources.append(Source(("excluded",), rows.renamed(names, "excluded")))
     scope.sources[-1].visible = False
     where = conflict.args.get("where")
     if where is not None:
@@ -170,12 +178,18 @@ def assignments(expressions: list[exp.Expr], scope: Scope) -> list[Column]:
 
 def _several(names: list[str], right: exp.Expr, scope: Scope) -> list[Column]:
     if isinstance(right, exp.Tuple):
-        return [Column(name, flows_of(part, scope), part) for name, part in zip(names, right.expressions, strict=False)]
+        return [
+            Column(name, flows_of(part, scope), part)
+            for name, part in zip(names, right.expressions, strict=False)
+        ]
     if not isinstance(right, exp.Query):
         return [Column(name, flows_of(right, scope), right) for name in names]
     relation = scope.reader.query(right, scope.env, scope)
     rows = frozenset(relation.dataset)
-    return [Column(name, column.flows | rows, right) for name, column in zip(names, relation.columns(), strict=False)]
+    return [
+        Column(name, column.flows | rows, right)
+        for name, column in zip(names, relation.columns(), strict=False)
+    ]
 
 
 def _update(reader: "Reader", node: exp.Update, env: Env) -> Written:
@@ -226,7 +240,7 @@ def _multitable(reader: "Reader", node: exp.Expr, env: Env) -> Iterator[Written]
     for branch in node.expressions:
         insert = branch.this if isinstance(branch, exp.ConditionalInsert) else branch
         scope = Scope(reader, env)
-        scope.sources.append(sources.Source(("",), rows))
+        scope.sources.append(Source(("",), rows))
         result = Relation(list(rows.columns()), dict(rows.dataset))
         condition = branch.args.get("expression") if isinstance(branch, exp.ConditionalInsert) else None
         if condition is not None:
@@ -237,5 +251,3 @@ def _multitable(reader: "Reader", node: exp.Expr, env: Env) -> Iterator[Written]
             values = given.expressions[0] if isinstance(given, exp.Values) else given
             result.outputs = [Column("", flows_of(part, scope), part) for part in values.expressions]
         yield Written(target, result, False, names, True)
-
-

@@ -17,7 +17,10 @@ def alias_names(node: exp.Expr) -> tuple[str, list[str]]:
     if not isinstance(alias, exp.TableAlias):
         return (alias.name if isinstance(alias, exp.Expr) else "", [])
     name = alias.args.get("this")
-    return (name.name if name is not None else "", [column.name for column in alias.args.get("columns") or ()])
+    return (
+        name.name if name is not None else "",
+        [column.name for column in alias.args.get("columns") or ()],
+    )
 
 
 def table_parts(table: exp.Table, dialect_name: str) -> tuple[str, ...]:
