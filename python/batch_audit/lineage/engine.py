@@ -92,6 +92,8 @@ class _Script:
     def _keep(self, written: Written) -> None:
         name = ".".join(written.target) or self.target
         key = name.lower()
+        if written.positional and not written.names and not written.replaces and key in self.made:
+            written.names = [column.name for column in self.made[key].columns() if column.name != "*"]
         self.written.append((key, name, written))
         columns = self.answer.target_columns(
             written, self.reader.schema.columns(written.target or (self.target,))

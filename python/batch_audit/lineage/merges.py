@@ -54,7 +54,7 @@ def _branch(
     if not isinstance(then, exp.Insert):
         return []
     into, values = then.this, then.args.get("expression")
-    if isinstance(into, exp.Star) or values is None or not values.expressions:
+    if isinstance(into, exp.Star) or not values or not values.expressions:
         return everything
     row = values.expressions[0] if isinstance(values, exp.Values) else values
     known = reader.schema.columns(target)

@@ -75,7 +75,7 @@ def _of_qualifier(node: exp.Column, scope: Scope) -> list[Column]:
     names = [exp.to_identifier(part) for part in parts]
     struct = scope.column(exp.column(*reversed(names)))
     if struct.fields:
-        return list(struct.fields.values())
+        return [column.named(name) for name, column in struct.fields.items()]
     return [Open(Relation([]), struct.flows, node)]
 
 
