@@ -258,6 +258,12 @@ def _array(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     walk.push_args(node, direct_at_least(subtype, AGGREGATION if gathers else TRANSFORMATION), masked)
 
 
+def _list(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
+    """Some versions of sqlglot take DuckDB's aggregate list(x) for a list of items."""
+    least = AGGREGATION if walk.scope.reader.dialect_name == "duckdb" else TRANSFORMATION
+    walk.push_args(node, direct_at_least(subtype, least), masked)
+
+
 def _comprehension(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     """[f(x) for x in list if …]: x is no column."""
     args = node.args
@@ -330,6 +336,7 @@ _BY_CLASS: tuple[tuple[Any, Rule], ...] = (
     (exp.Exists, _exists),
     ((exp.In, exp.Any, exp.All), _member),
     (exp.Array, _array),
+    (exp.List, _list),
     (exp.Comprehension, _comprehension),
     ((exp.Kwarg, exp.PropertyEQ), _keyword),
     (exp.Lambda, _lambda),

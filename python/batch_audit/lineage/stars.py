@@ -13,6 +13,8 @@ from batch_audit.lineage.tree import arg
 
 def is_star(node: exp.Expr) -> bool:
     """Whether a projection stands for several columns."""
+    if isinstance(node, exp.ILike):  # older versions of sqlglot take `* ILIKE 'x'` for a comparison
+        return isinstance(node.this, exp.Star)
     return isinstance(node, (exp.Star, exp.Columns)) or (
         isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
     )
@@ -22,6 +24,8 @@ def expand(node: exp.Expr, scope: Scope) -> list[Column]:
     """The columns that a star stands for, in order; an `Open` one for each table that is not known."""
     if isinstance(node, exp.Columns):
         return _columns_function(node, scope)
+    if isinstance(node, exp.ILike):
+        return _modified(_of_all(scope), exp.Star(ilike=node.expression), scope)
     qualified = isinstance(node, exp.Column)
     columns = _of_qualifier(node, scope) if isinstance(node, exp.Column) else _of_all(scope)
     star = node.this if qualified else node

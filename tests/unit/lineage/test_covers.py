@@ -16,8 +16,10 @@ QUERIES = [
     ("duckdb", "with x(p, q) as (select a, b from t) select q from x", "t.b > q IDENTITY"),
     (
         "postgres",
-        "with recursive r(n, m) as (select a, b from t union all select u.e, r.n from r join u on u.a = r.m) select m from r",
-        "t.b > m IDENTITY; t.a > m IDENTITY; u.e > m IDENTITY; u.a > . JOIN; t.b > . JOIN; t.a > . JOIN; u.e > . JOIN",
+        "with recursive r(n, m) as (select a, b from t union all select u.e, r.n from r"
+        " join u on u.a = r.m) select m from r",
+        "t.b > m IDENTITY; t.a > m IDENTITY; u.e > m IDENTITY; u.a > . JOIN; t.b > ."
+        " JOIN; t.a > . JOIN; u.e > . JOIN",
     ),
     (
         "tsql",
@@ -45,7 +47,8 @@ QUERIES = [
     (
         "duckdb",
         "select a, b from t union all select b, a from v union all select e, f from u",
-        "t.a > a IDENTITY; v.b > a IDENTITY; u.e > a IDENTITY; t.b > b IDENTITY; v.a > b IDENTITY; u.f > b IDENTITY",
+        "t.a > a IDENTITY; v.b > a IDENTITY; u.e > a IDENTITY; t.b > b IDENTITY; v.a > b"
+        " IDENTITY; u.f > b IDENTITY",
     ),
     # stars
     ("duckdb", "select * exclude (a, b) from t", "t.c > c IDENTITY; t.d > d IDENTITY"),
@@ -72,7 +75,8 @@ QUERIES = [
     (
         "duckdb",
         "select * from t join u using (a) where d > 1",
-        "t.a > a IDENTITY; u.a > a IDENTITY; t.b > b IDENTITY; t.c > c IDENTITY; t.d > d IDENTITY; u.e > e IDENTITY; u.f > f IDENTITY;"
+        "t.a > a IDENTITY; u.a > a IDENTITY; t.b > b IDENTITY; t.c > c IDENTITY; t.d > d"
+        " IDENTITY; u.e > e IDENTITY; u.f > f IDENTITY;"
         "t.a > . JOIN; u.a > . JOIN; t.d > . FILTER",
     ),
     # aliases
@@ -102,17 +106,20 @@ QUERIES = [
     (
         "snowflake",
         "select * from (select a, b, c from t) pivot (sum(c) for b in ('x', 'y')) as p (k, x, y)",
-        "t.a > k IDENTITY; t.c > x AGGREGATION; t.b > x CONDITIONAL; t.c > y AGGREGATION; t.b > y CONDITIONAL; t.a > . GROUP_BY",
+        "t.a > k IDENTITY; t.c > x AGGREGATION; t.b > x CONDITIONAL; t.c > y"
+        " AGGREGATION; t.b > y CONDITIONAL; t.a > . GROUP_BY",
     ),
     (
         "bigquery",
         "select * from (select a, b, c from t) pivot (sum(c) as s for b in ('x', 'y'))",
-        "t.a > a IDENTITY; t.c > s_x AGGREGATION; t.b > s_x CONDITIONAL; t.c > s_y AGGREGATION; t.b > s_y CONDITIONAL; t.a > . GROUP_BY",
+        "t.a > a IDENTITY; t.c > s_x AGGREGATION; t.b > s_x CONDITIONAL; t.c > s_y"
+        " AGGREGATION; t.b > s_y CONDITIONAL; t.a > . GROUP_BY",
     ),
     (
         "duckdb",
         "pivot (select a, b, c from t) on b in ('x', 'y') using sum(c)",
-        "t.a > a IDENTITY; t.c > x AGGREGATION; t.b > x CONDITIONAL; t.c > y AGGREGATION; t.b > y CONDITIONAL; t.a > . GROUP_BY",
+        "t.a > a IDENTITY; t.c > x AGGREGATION; t.b > x CONDITIONAL; t.c > y"
+        " AGGREGATION; t.b > y CONDITIONAL; t.a > . GROUP_BY",
     ),
     (
         "duckdb",
@@ -122,7 +129,8 @@ QUERIES = [
     (
         "duckdb",
         "unpivot t on c, d into name n value v",
-        "t.a > a IDENTITY; t.b > b IDENTITY; t.c > v IDENTITY; t.d > v IDENTITY; t.c > . FILTER; t.d > . FILTER",
+        "t.a > a IDENTITY; t.b > b IDENTITY; t.c > v IDENTITY; t.d > v IDENTITY; t.c > ."
+        " FILTER; t.d > . FILTER",
     ),
     (
         "snowflake",
@@ -260,13 +268,15 @@ STATEMENTS = [
     ),
     (
         "postgres",
-        "insert into u (a, e) select a, b from t on conflict (a) do update set e = excluded.e + u.f where u.a > 1",
+        "insert into u (a, e) select a, b from t on conflict (a) do update set e ="
+        " excluded.e + u.f where u.a > 1",
         "u",
         "t.a > a IDENTITY; t.b > e IDENTITY; t.b > e TRANSFORMATION; u.f > e TRANSFORMATION; u.a > . FILTER",
     ),
     (
         "snowflake",
-        "merge into u using t on u.a = t.a when matched and t.b > 1 then update set e = t.c when not matched then insert (a, f) values (t.a, t.d)",
+        "merge into u using t on u.a = t.a when matched and t.b > 1 then update set e ="
+        " t.c when not matched then insert (a, f) values (t.a, t.d)",
         "u",
         "t.c > e IDENTITY; t.a > a IDENTITY; t.d > f IDENTITY; u.a > . JOIN; t.a > . JOIN; t.b > . FILTER",
     ),
@@ -278,7 +288,8 @@ STATEMENTS = [
     ),
     (
         "bigquery",
-        "merge v using (select a, max(e) as m from u group by a) s on v.a = s.a when not matched then insert row",
+        "merge v using (select a, max(e) as m from u group by a) s on v.a = s.a when not"
+        " matched then insert row",
         "v",
         "u.a > a IDENTITY; u.e > m AGGREGATION; u.a > . GROUP_BY; u.a > . JOIN; v.a > . JOIN",
     ),
@@ -338,7 +349,10 @@ def test_edges_of_what_a_script_only_used_come_on_request():
 
 
 def test_a_script_adds_to_a_relation_that_it_made():
-    sql = "create table x as select a as q from t; insert into x select e from u; alter table x rename to z; create table y as select q from z"
+    sql = (
+        "create table x as select a as q from t; insert into x select e from u;"
+        "alter table x rename to z; create table y as select q from z"
+    )
     lineage = column_lineage(sql, dialect="postgres", schema=SCHEMA)
     assert written(lineage, "y") == {"t.a > q IDENTITY", "u.e > q IDENTITY"}
 

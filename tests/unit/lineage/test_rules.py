@@ -34,7 +34,8 @@ DIRECT = [
         "t.a > x TRANSFORMATION; t.b > x WINDOW; t.c > y TRANSFORMATION; t.d > y TRANSFORMATION",
     ),
     (
-        "select first_value(a) over () as x, last_value(b ignore nulls) over () as y, nth_value(c, 2) over () as z from t",
+        "select first_value(a) over () as x, last_value(b ignore nulls) over () as y,"
+        " nth_value(c, 2) over () as z from t",
         "t.a > x TRANSFORMATION; t.b > y TRANSFORMATION; t.c > z TRANSFORMATION",
     ),
     ("select first(a) as x, first(b) over () as y from t", "t.a > x AGGREGATION; t.b > y TRANSFORMATION"),
@@ -129,7 +130,8 @@ DATASET = [
         "t.a > y IDENTITY; t.b > . FILTER; t.c > . SORT; t.a > . FILTER",
     ),
     (
-        "with c as (select a from t join u using (a)), unread as (select g from v where b > 1) select a from c",
+        "with c as (select a from t join u using (a)), unread as (select g from v where"
+        " b > 1) select a from c",
         "t.a > a IDENTITY; u.a > a IDENTITY; t.a > . JOIN; u.a > . JOIN",
     ),
     (
