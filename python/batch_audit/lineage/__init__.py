@@ -2,5 +2,6 @@
 
 from batch_audit.lineage.engine import column_lineage
 from batch_audit.lineage.result import ColumnLineage, Edge, Unknown
+from batch_audit.lineage.schema import Schema
 
-__all__ = ["ColumnLineage", "Edge", "Unknown", "column_lineage"]
+__all__ = ["ColumnLineage", "Edge", "Schema", "Unknown", "column_lineage"]

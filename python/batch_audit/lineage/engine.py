@@ -19,13 +19,14 @@ def column_lineage(
     sql: str,
     *,
     dialect: str | None = None,
-    schema: Mapping[str, Columns] | None = None,
+    schema: Mapping[str, Columns] | Schema | None = None,
     target: str | None = None,
     intermediate: bool = False,
 ) -> ColumnLineage:
     """The lineage of every output column of a query or script.
 
-    `schema` maps a relation's name (one to three dotted parts) to its columns: names, or name to type.
+    `schema` maps a relation's name (one to three dotted parts) to its columns: names, or name to type;
+    a `Schema` of it is made once for many calls, and is not changed by them.
     `target` names the relation that a bare query fills. A relation that one statement makes and a later one
     reads is read through; `intermediate` gives its own edges, too. Nothing is raised for bad SQL: what
     cannot be parsed or resolved is in `unknown`, with the reason.
@@ -40,7 +41,7 @@ def column_lineage(
     except Exception as error:  # a parser's own failure must not stop a project's run
         answer.gap(f"the SQL could not be parsed: {_first_line(error)}", sql)
         return answer.result()
-    script = _Script(Reader(Schema(schema), (dialect or "").lower()), answer, target or "")
+    script = _Script(Reader(Schema.of(schema), (dialect or "").lower()), answer, target or "")
     for statement in statements:
         if statement is not None:
             script.read(statement)

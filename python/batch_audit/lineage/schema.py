@@ -22,10 +22,20 @@ class Schema:
     """Finds a relation by the parts that are written, whatever their case: the rest must fit one relation only."""
 
     def __init__(self, given: Mapping[str, Columns] | None) -> None:
+        self._shared: Schema | None = None
         self._given: dict[tuple[str, ...], Columns] = {}
         self._by_suffix: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
         for name, columns in (given or {}).items():
             self.declare(split_name(name), columns)
+
+    @classmethod
+    def of(cls, given: "Mapping[str, Columns] | Schema | None") -> "Schema":
+        """A schema for one call: what a script declares must not reach the next one."""
+        if not isinstance(given, Schema):
+            return cls(given)
+        own = cls(None)
+        own._shared = given
+        return own
 
     def declare(self, parts: Sequence[str], columns: Columns) -> None:
         """Add a relation."""
@@ -38,6 +48,8 @@ class Schema:
     def columns(self, parts: Sequence[str]) -> tuple[list[str], dict[str, str]] | None:
         """Columns in order and their types (empty where not given), or None: not listed, or not told apart."""
         wanted = tuple(part.lower() for part in parts)
+        if self._shared is not None and wanted not in self._given:
+            return self._shared.columns(parts)
         if wanted not in self._given:
             longer = self._by_suffix.get(wanted, [])
             shorter = [wanted[start:] for start in range(1, len(wanted)) if wanted[start:] in self._given]
