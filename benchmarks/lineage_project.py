@@ -74,13 +74,16 @@ def _joined(rng: random.Random, parents: list[str], schema: dict[str, list[str]]
     items = [f"a.{column} as {name}" for column, name in zip(a, names, strict=False)]
     items += [f"coalesce(b.{column}, 0) as {name}" for column, name in zip(b, names[len(a) :], strict=True)]
     items += [
-        f"case when c.{c[0]} > {rng.randrange(9)} then 'high' when c.{c[0]} is null then 'none' else c.{c[1]} end as band"
+        f"case when c.{c[0]} > {rng.randrange(9)} then 'high'"
+        f" when c.{c[0]} is null then 'none' else c.{c[1]} end as band"
     ]
     items += [f"row_number() over (partition by a.{a[1]} order by a.{a[-1]} desc) as place"]
     body = ",\n    ".join(items)
     sql = (
-        f"with a as (select * from {left}),\nb as (select * from {right} where {b[0]} > 0),\nc as (select id, {', '.join(c)} from {third}),\n"
-        f"joined as (\n  select\n    {body}\n  from a\n  left join b on a.id = b.id\n  left join c on c.id = a.{a[1]}\n)\n"
+        f"with a as (select * from {left}),\nb as (select * from {right} where {b[0]} > 0),\n"
+        f"c as (select id, {', '.join(c)} from {third}),\n"
+        f"joined as (\n  select\n    {body}\n  from a\n  left join b on a.id = b.id\n"
+        f"  left join c on c.id = a.{a[1]}\n)\n"
         f"select * from joined where place = 1"
     )
     return sql, [*names, "band", "place"]
@@ -90,7 +93,7 @@ def _mart(rng: random.Random, parents: list[str], schema: dict[str, list[str]]) 
     left, right, _ = parents
     a, b = schema[left], schema[right]
     keys, measured = a[1:4], [*a[4:9], *b[1:4]]
-    items = [f"{key} as {key}" for key in keys]
+    items = [f"x.{key} as {key}" for key in keys]
     names = list(keys)
     for place, column in enumerate(measured):
         function = rng.choice(["sum", "max", "min", "avg", "count"])
@@ -99,14 +102,13 @@ def _mart(rng: random.Random, parents: list[str], schema: dict[str, list[str]]) 
             f"{function}(case when {side}.{column} > {place} then {side}.{column} else 0 end) as m_{place}"
         )
         names.append(f"m_{place}")
-    items = [
-        item.replace(f"{key} as", f"x.{key} as") for item, key in zip(items, keys, strict=False)
-    ] + items[len(keys) :]
     body = ",\n    ".join(items)
     group = ", ".join(f"x.{key}" for key in keys)
     sql = (
-        f"with base as (\n  select * from {left} where id in (select id from {right})\n),\nmeasures as (\n  select\n    {body},\n"
-        f"    count(*) as row_count, max(x.id) as id\n  from base x\n  left join {right} y on x.id = y.id\n  group by {group}\n)\n"
+        f"with base as (\n  select * from {left} where id in (select id from {right})\n),\n"
+        f"measures as (\n  select\n    {body},\n"
+        f"    count(*) as row_count, max(x.id) as id\n  from base x\n"
+        f"  left join {right} y on x.id = y.id\n  group by {group}\n)\n"
         f"select m.*, m.m_0 / nullif(m.row_count, 0) as ratio from measures m\nunion all\n"
         f"select m.*, null as ratio from measures m where m.row_count > 1"
     )

@@ -21,7 +21,7 @@ class Seen:
     claimed: set[tuple[str, str, str]] = field(default_factory=set)
 
 
-def _multisets(rows: Rows, width: int) -> list[Counter[str]]:
+def outputs_multisets(rows: Rows, width: int) -> list[Counter[str]]:
     return [Counter(repr(row[place]) for row in rows) for place in range(width)]
 
 
@@ -55,10 +55,10 @@ def check(
     lineage = column_lineage(sql, dialect="duckdb", schema=tables)
     cursor = connection.execute(sql)
     width, before = len(cursor.description), cursor.fetchall()
-    usual = _multisets(before, width)
+    usual = outputs_multisets(before, width)
     # Outputs are compared by position: names such as `max(a)` differ between engines.
     names = [str(place) for place in range(width)]
-    found = _positions(sql, tables, width)
+    found = positions(sql, tables, width)
     by_position = replace(found, edges=tuple(edge for edge in found.edges if edge.subtype != without))
     for table, column, change in variants:
         seen.claimed |= {
@@ -74,7 +74,7 @@ def check(
             after = before
         finally:
             connection.execute("rollback")
-        for place, (old, new) in enumerate(zip(usual, _multisets(after, width), strict=True)):
+        for place, (old, new) in enumerate(zip(usual, outputs_multisets(after, width), strict=True)):
             if old == new:
                 continue
             seen.shown.add((sql, f"{table}.{column}", str(place)))
@@ -83,7 +83,7 @@ def check(
                 seen.missing.append(f"{table}.{column} changes output {place} of: {sql} (gaps: {reasons})")
 
 
-def _positions(sql: str, tables: Mapping[str, list[str]], width: int) -> ColumnLineage:
+def positions(sql: str, tables: Mapping[str, list[str]], width: int) -> ColumnLineage:
     """The lineage with outputs named by their position, by way of a view's column list."""
     columns = ", ".join(f'"{place}"' for place in range(width))
     found = column_lineage(
