@@ -50,7 +50,7 @@ class TestResult:
 
 @dataclass(frozen=True)
 class Captured:
-    """A captured relation: its row, what it read, its changes with what came before each, and how many are not shown."""
+    """A captured relation: its row, what it read, its changes with what came before each, how many are not shown."""
 
     row: Row
     inputs: Sequence[Row]
