@@ -12,7 +12,6 @@ from batch_audit.history.captures import Capture, Trail, Uncaptured
 from batch_audit.history.moments import (
     at_time,
     break_between,
-    captures_between,
     folded,
     parse_time,
     spellings,
@@ -237,15 +236,15 @@ def test_times_of_versions_after_a_capture_do_not_come_before_it() -> None:
 
 
 def test_between_two_moments_of_what_was_backfilled_lies_a_part_of_it() -> None:
-    earlier = replace(BACKFILL, number=-1, occurred_at=30_000_000)
+    earlier = replace(BACKFILL, number=-1, segment="s-30", occurred_at=30_000_000)
     captures = trail(earlier, BACKFILL, capture(50, number=1))
     low, high = at_time(captures, 15_000_000, "x"), at_time(captures, 35_000_000, "x")
-    assert [(c.number, c.after, c.until) for c in captures_between(captures, low, high)] == [
+    assert [(c.number, c.after, c.until) for c in captures.later(low, high)] == [
         (-1, 15_000_000, None), (0, None, 35_000_000),
     ]  # fmt: skip
-    same = captures_between(captures, low, at_time(captures, 16_000_000, "x"))
+    same = captures.later(low, at_time(captures, 16_000_000, "x"))
     assert [(c.number, c.after, c.until) for c in same] == [(-1, 15_000_000, 16_000_000)]
-    assert captures_between(captures, capture(50, number=1), capture(50, number=1)) == ()
+    assert captures.later(capture(50, number=1), capture(50, number=1)) == ()
     assert break_between(captures, low, captures.captures[-1]) == (
         "capture 0 (1970-01-01 00:00:40 UTC, batch batch-40) found 0 valid records where the snapshot's"
         " versions tell of"
