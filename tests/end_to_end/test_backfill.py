@@ -18,7 +18,8 @@ from tests.support.project import DISPATCH, HOOK, Project, write_project
 from tests.support.recompute import record_hash
 from tests.support.trail import Trail, database
 
-pytestmark = pytest.mark.slow
+# Its fixture builds many snapshots several times, which a busy machine takes minutes for.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 COLUMNS = ("id", "day", "status", "amount")
 FEED = "select id, day, ts, status, amount, seen from raw.feed"
