@@ -19,6 +19,7 @@ BENCHMARKS = {
     "incremental": ("Capture of an incremental run, 10,000 rows of delta", 3),
     "ledger": ("Sealing and verifying", 3),
     "history": ("History of one record", 7),
+    "columns": ("Column lineage of a generated project", 3),
 }
 
 
