@@ -264,6 +264,17 @@ def _list(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     walk.push_args(node, direct_at_least(subtype, least), masked)
 
 
+def _parameter(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
+    """Snowflake's $1 is a column by its position, of a stage above all; other parameters are values from outside."""
+    sources = walk.scope.visible()
+    if not (node.this and node.name.isdigit() and len(sources) == 1):
+        return
+    columns, place = list(sources[0].relation.columns()), int(node.name) - 1
+    known = place < len(columns) and not any(column.name == "*" for column in columns[: place + 1])
+    column = columns[place] if known else sources[0].relation.imagine(f"${node.name}", node)
+    walk.found.update(read(column.flows, subtype, masked))
+
+
 def _comprehension(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
     """[f(x) for x in list if …]: x is no column."""
     args = node.args
@@ -314,7 +325,8 @@ def _rule_for(kind: type) -> Rule:
 _BY_CLASS: tuple[tuple[Any, Rule], ...] = (
     (exp.Column, _column),
     ((exp.Literal, exp.Identifier, exp.DataType, exp.Var, exp.Null, exp.Boolean, exp.Placeholder), _nothing),
-    ((exp.JSONPath, exp.Parameter), _nothing),
+    (exp.JSONPath, _nothing),
+    (exp.Parameter, _parameter),
     ((exp.Paren, exp.Alias, exp.Aliases, exp.Distinct, exp.Coalesce, exp.Ordered), _same),
     ((exp.IgnoreNulls, exp.RespectNulls, exp.Tuple, exp.Where, exp.Group, exp.Cube, exp.Rollup), _same),
     ((exp.GroupingSets, exp.Limit, exp.Offset, exp.Having, exp.Qualify), _same),

@@ -5,9 +5,30 @@ from sqlglot import exp
 from batch_audit.lineage import stars
 from batch_audit.lineage.expressions import flows_of
 from batch_audit.lineage.flows import Gap
+from batch_audit.lineage.functions import name_of
 from batch_audit.lineage.paths import column_of, is_path
 from batch_audit.lineage.relations import Column
 from batch_audit.lineage.scope import Scope
+
+_SAME_IN_POSTGRES = frozenset(
+    [
+        "max",
+        "min",
+        "sum",
+        "avg",
+        "count",
+        "coalesce",
+        "case",
+        "lower",
+        "upper",
+        "rank",
+        "lag",
+        "lead",
+        "greatest",
+        "least",
+        "nullif",
+    ]
+)
 
 
 def projections(node: exp.Select, scope: Scope) -> list[Column]:
@@ -33,7 +54,7 @@ def _outputs(item: exp.Expr, scope: Scope) -> list[Column]:
         flows = flows_of(item.this, scope)
         return [Column(name.name, flows, item.this) for name in item.expressions]
     inner = item.this if isinstance(item, exp.Alias) else item
-    name = item.alias if isinstance(item, exp.Alias) else _own_name(item)
+    name = item.alias if isinstance(item, exp.Alias) else _own_name(item, scope)
     column = _projection(inner, name, scope)
     if scope.columns_function is not None:
         return _each_of_columns(inner, scope)
@@ -61,9 +82,19 @@ def _scalar(inner: exp.Subquery, name: str, scope: Scope) -> Column:
     return Column(name, flows, inner, fields)
 
 
-def _own_name(item: exp.Expr) -> str:
-    """The name that an output has without an alias, '' when engines differ on it."""
-    return "" if isinstance(item, exp.Literal) else item.output_name
+def _own_name(item: exp.Expr, scope: Scope) -> str:
+    """The name that an output has without an alias, '' when engines differ on it.
+
+    PostgreSQL calls it like the function, which is sure only where sqlglot does not translate the function's name.
+    """
+    if isinstance(item, exp.Literal):
+        return ""
+    if item.output_name or scope.reader.dialect_name not in ("postgres", "redshift"):
+        return item.output_name
+    while isinstance(item, (exp.Window, exp.Filter, exp.WithinGroup)):
+        item = item.args["this"]
+    name = name_of(item)
+    return name if isinstance(item, exp.Anonymous) or name in _SAME_IN_POSTGRES else ""
 
 
 def _each_of_columns(inner: exp.Expr, scope: Scope) -> list[Column]:

@@ -83,7 +83,7 @@ class Scope:
         args = node.args
         if args.get("table") is None:
             return self.bare(node.name, node)
-        parts = [part.name for part in node.parts]
+        parts = [f"${part.name}" if isinstance(part, exp.Parameter) else part.name for part in node.parts]
         for cut in range(len(parts) - 1, 0, -1):
             source = self.source(tuple(part.lower() for part in parts[:cut]))
             if source is not None:

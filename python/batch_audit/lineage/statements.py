@@ -224,7 +224,7 @@ def _delete(reader: "Reader", node: exp.Delete, env: Env) -> Written:
     result = Relation([])
     target, _ = target_of(reader, node.this)
     sources.add_source(node.this, scope, result.dataset)
-    using = node.args.get("using") or ()
+    using = node.args.get("using") or []
     for part in using if isinstance(using, list) else [using]:
         sources.add_source(part, scope, result.dataset)
     where = node.args.get("where")

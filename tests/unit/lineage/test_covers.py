@@ -228,6 +228,8 @@ QUERIES = [
     # decorators, quotes
     ("snowflake", 'select "A" as x from "T"', "T.a > x IDENTITY"),
     ("tsql", "select [a] as x, y = b from [t]", "t.a > x IDENTITY; t.b > y IDENTITY"),
+    ("snowflake", "select $2 as x from t", "t.b > x IDENTITY"),
+    ("postgres", "select x.max, count from (select max(a), count(*) from t) x", "t.a > max AGGREGATION"),
     ("bigquery", "select a from `t$20260101`", "t.a > a IDENTITY"),
 ]
 
@@ -360,7 +362,7 @@ def test_a_script_adds_to_a_relation_that_it_made():
 def test_a_target_can_be_named_and_gives_names_to_what_has_none():
     lineage = column_lineage(
         "select max(a), b, b from t group by b",
-        dialect="postgres",
+        dialect="duckdb",
         schema=SCHEMA | {"m": ["x", "y", "z"]},
         target="m",
     )
