@@ -135,6 +135,9 @@ class Warehouse(Protocol):
     def columns(self, schema: str, name: str) -> list[Column]:
         """The columns of a relation in their order; empty when there is no such relation."""
 
+    def columns_of_schemas(self, schemas: Sequence[str]) -> dict[str, list[str]]:
+        """The columns of every relation in these schemas, by its dotted name in lower case (database.schema.name)."""
+
     def fingerprint_engine(self) -> str:
         """The engine and its version, as a capture names them: other versions may hash the same row otherwise."""
 
@@ -181,6 +184,14 @@ class Warehouse(Protocol):
 def quote_identifier(name: str) -> str:
     """`name` as a quoted SQL identifier (SQL:2016, delimited identifier)."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def columns_by_relation(rows: Sequence[dict[str, Any]]) -> dict[str, list[str]]:
+    """Rows of (relation, column_name), in order, as lists of columns."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row["relation"], []).append(row["column_name"])
+    return found
 
 
 def in_columns(rows: Sequence[Sequence[Value]], width: int) -> list[tuple[Value, ...]]:

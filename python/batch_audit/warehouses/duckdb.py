@@ -12,6 +12,7 @@ from batch_audit.warehouses.base import (
     Place,
     Value,
     Values,
+    columns_by_relation,
     in_columns,
     quote_identifier,
     without_surrogates,
@@ -148,6 +149,16 @@ class DuckDBWarehouse:
         relation = ".".join(quote_identifier(part) for part in (self.database, schema, name))
         rows = self.query(f"select column_name, column_type from (describe {relation})")
         return [Column(row["column_name"], row["column_type"]) for row in rows]
+
+    def columns_of_schemas(self, schemas: Sequence[str]) -> dict[str, list[str]]:
+        wanted = ", ".join(self.literal(name.lower()) for name in schemas) or "null"
+        return columns_by_relation(
+            self.query(
+                "select lower(database_name || '.' || schema_name || '.' || table_name) as relation, column_name"
+                f" from duckdb_columns() where lower(schema_name) in ({wanted})"
+                " order by database_name, schema_name, table_name, column_index"
+            )
+        )
 
     def fingerprint_engine(self) -> str:
         return "duckdb " + str(self.query("select version() as version")[0]["version"])

@@ -15,6 +15,7 @@ from batch_audit.warehouses.base import (
     Place,
     Value,
     Values,
+    columns_by_relation,
     quote_identifier,
     without_surrogates,
 )
@@ -202,6 +203,19 @@ class PostgresWarehouse:
             " and a.attnum > 0 and not a.attisdropped order by a.attnum"
         )
         return [Column(row["attname"], row["type"]) for row in rows]
+
+    def columns_of_schemas(self, schemas: Sequence[str]) -> dict[str, list[str]]:
+        wanted = ", ".join(self.literal(name.lower()) for name in schemas) or "null"
+        return columns_by_relation(
+            self.query(
+                "select lower(current_database() || '.' || n.nspname || '.' || c.relname) as relation,"
+                " a.attname as column_name from pg_catalog.pg_attribute as a"
+                " join pg_catalog.pg_class as c on c.oid = a.attrelid"
+                " join pg_catalog.pg_namespace as n on n.oid = c.relnamespace"
+                f" where lower(n.nspname) in ({wanted}) and c.relkind in ('r', 'p', 'v', 'm', 'f')"
+                " and a.attnum > 0 and not a.attisdropped order by n.nspname, c.relname, a.attnum"
+            )
+        )
 
     def fingerprint_engine(self) -> str:
         found = self.query("select current_setting('server_version') as version")
