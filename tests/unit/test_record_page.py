@@ -135,6 +135,23 @@ def test_a_change_whose_capture_is_missing_is_shown_as_such() -> None:
     assert "its capture is missing from the store" in page.one("ol").all("li")[-2].words
 
 
+def test_what_was_backfilled_is_no_capture_and_no_missing_one() -> None:
+    told_by_snapshot = capture(0, mode="backfill", first_at=500_000, occurred_at=900_000)
+    old = version(
+        0, None, A, backfilled=True, occurred_at=600_000, run=Run("init", "os", None, None, "success")
+    )
+    page = rows(history(old, captures=(told_by_snapshot, capture(1))))
+    (entry,) = page.all("li", class_="insert")
+    assert "backfilled from the snapshot" in entry.words and "missing" not in entry.words
+    by, _, written = entry.one("dl", class_="made").all("dd")
+    assert by.words == "not known no capture saw it" and "batch-0" in written.words
+    assert "anna" not in entry.words and "Written by" in entry.words
+    header = page.one("header").words
+    assert "1 version backfilled" in header and "Nobody said" not in header
+    assert "1 Jan 1970, 00:00:00 UTC" in header and "backfilled from the versions" in page.one("ol").words
+    assert "changed by what was backfilled" in page.one("section", id="present").words
+
+
 @pytest.mark.parametrize(
     ("versions", "captures", "status", "said"),
     [

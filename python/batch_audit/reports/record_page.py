@@ -198,11 +198,18 @@ def _present(history: RecordHistory, gaps: Sequence[Break], room: _Room) -> Pres
     if last is None:
         return _never_changed(history, bool(since))
     if last.change_type == "delete":
-        return Present("gone", f"{left}: deleted by capture {last.capture_no}, and not there again.{doubt}")
-    told = f"{left}; last changed by capture {last.capture_no}."
+        return Present("gone", f"{left}: deleted by {_by(last)}, and not there again.{doubt}")
+    told = f"{left}; last changed by {_by(last)}."
     if last.erased:
         return Present("there", f"{told} Its values have been erased from the store.{doubt}")
     return Present("there", told + doubt, _values_now(history, last, room))
+
+
+def _by(version: Version) -> str:
+    """What made a version, for a sentence."""
+    if version.backfilled:
+        return "what was backfilled from the snapshot"
+    return f"capture {version.capture_no}" if version.capture_no else "a change whose capture is missing"
 
 
 def _never_changed(history: RecordHistory, gaps: bool) -> Present:
@@ -252,11 +259,13 @@ def _findings(versions: Sequence[Version], gaps: Sequence[Break]) -> list[tuple[
     """What a reader should look at first: (severity, text)."""
     erased = sum(version.erased for version in versions)
     dirty = sum(bool(version.run.git_dirty) for version in versions)
-    nobody = sum(version.actor is None for version in versions)
+    backfilled = sum(version.backfilled for version in versions)
+    nobody = sum(version.actor is None and not version.backfilled for version in versions)
     found = [
         (len(gaps), f"{counted(len(gaps), 'gap')} in what is known"),
         (erased, f"The values of {counted(erased, 'version')} have been erased"),
         (dirty, f"{counted(dirty, 'version')} made by code that was not committed"),
+        (backfilled, f"{counted(backfilled, 'version')} backfilled: nobody saw what made them"),
         (nobody, f"Nobody said who made {counted(nobody, 'version')}"),
     ]
     return [("warn", text) for number, text in found if number]
@@ -271,7 +280,11 @@ def _facts(history: RecordHistory) -> list[tuple[str, str, str]]:
         ("Relation", newest.relation, trail.node),
         ("Record id", history.record_id, "key: " + ", ".join(newest.key)),
         ("Versions", f"{len(history.versions):,}", f"from {counted(len(batches), 'batch', 'batches')}"),
-        ("History starts", _when(first), f"capture {first.number}, {_mode(first)}"),
+        (
+            "History starts",
+            utc(_moment(first.first_at or first.occurred_at)),
+            f"capture {first.number}, {_mode(first)}",
+        ),
         ("Last looked at", _when(newest), f"capture {newest.number}, batch {newest.batch_id}"),
         ("Captures", f"{len(trail.captures):,}", "each compared the relation with what was there before it"),
     ]
@@ -286,6 +299,7 @@ def _start(history: RecordHistory) -> str:
         "first_build": "a first build, which counted the records and stored none of them: a record that has not changed"
         " since has no version.",
         "baseline": "a baseline, which stored every record of that time.",
+        "backfill": "backfilled from the versions that the snapshot itself had, and no capture saw them.",
     }.get(first.mode, "what was before is not in the store any more.")
     before = (
         f" {counted(unseen, 'earlier build')} {'was' if unseen == 1 else 'were'} not captured."
@@ -304,6 +318,7 @@ def _mode(capture: Capture) -> str:
     return {
         "first_build": "a first build: counted, no record stored",
         "baseline": "a baseline: every record stored",
+        "backfill": "backfilled from the snapshot",
     }.get(capture.mode, "what was before it is not in the store")
 
 
