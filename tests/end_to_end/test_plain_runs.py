@@ -187,6 +187,7 @@ def test_a_captured_table_is_captured_in_a_full_refresh_too(history: History) ->
     assert history.told("run") == [
         ("batch_start", "", None),
         ("checkpoint", "orders", "first_build"),
+        ("record_read", "raw_orders", None),
         ("checkpoint", "orders", "success"),
         ("checkpoint", "revenue", "success"),
         ("batch_end", "", "success"),
@@ -195,6 +196,7 @@ def test_a_captured_table_is_captured_in_a_full_refresh_too(history: History) ->
         ("batch_start", "", None),
         ("checkpoint", "orders", "changes"),
         ("record_write", "orders", "update"),
+        ("record_read", "raw_orders", None),
         ("checkpoint", "orders", "success"),
         ("batch_end", "", "success"),
     ]
@@ -267,7 +269,8 @@ def test_an_error_message_is_stored_as_dbt_has_it(history: History, node: str) -
 def test_a_retry_records_what_it_took_up(history: History) -> None:
     told = history.told("retry")
     assert told[1] == ("checkpoint", "orders", "changes")
-    assert told[3:-1] == [
+    assert told[3] == ("record_read", "raw_orders", None)
+    assert told[4:-1] == [
         ("checkpoint", "orders", "success"),
         ("checkpoint", "orders_history", "success"),
         ("checkpoint", "raised", "success"),
