@@ -15,7 +15,7 @@ FILE = "batch_audit_lineage.sqlite"
 _KEEP_SECONDS = 30 * 86_400
 _RELATIONS = "create table if not exists relation (name text primary key, columns text not null)"
 _DDL = (
-    "create table if not exists answer (key text primary key, answer text not null, used_at integer not null)"
+    "create table if not exists answer (key text primary key, answer text not null, kept_at integer not null)"
 )
 
 
@@ -78,4 +78,4 @@ class Cache:
         with closing(sqlite3.connect(self._path, timeout=2)) as database, database:
             database.execute(_DDL)
             database.executemany("insert or replace into answer values (?, ?, ?)", rows)
-            database.execute("delete from answer where used_at < ?", (now - _KEEP_SECONDS,))
+            database.execute("delete from answer where kept_at < ?", (now - _KEEP_SECONDS,))

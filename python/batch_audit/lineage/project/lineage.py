@@ -68,22 +68,24 @@ def read_lineage(
     reader = _Reader(project, warehouse_columns, values or RunValues())
     wanted = _with_ephemerals(project, only)
     done: dict[str, NodeLineage] = {}
+    versions = __version__, version("sqlglot")
     for level in _levels(project, wanted):
         tasks = [(node, *reader.tasks(node, done)) for node in level]
-        keyed = {task.key(*_versions()): task for _, asked, _ in tasks for task in asked}
+        keys = {node.unique_id: [task.key(*versions) for task in asked] for node, asked, _ in tasks}
+        keyed = {
+            key: task
+            for node, asked, _ in tasks
+            for key, task in zip(keys[node.unique_id], asked, strict=True)
+        }
         known = cache.find(list(keyed))
         missing = [key for key in keyed if key not in known]
         fresh = dict(zip(missing, pool.read([keyed[key] for key in missing]), strict=True))
         cache.keep({key: answer for key, answer in fresh.items() if not _gave_up(answer)})
         answers = known | fresh
-        for node, asked, refused in tasks:
-            found = [answers[task.key(*_versions())] for task in asked]
+        for node, _, refused in tasks:
+            found = [answers[key] for key in keys[node.unique_id]]
             done[node.unique_id] = reader.lineage(node, found, refused)
     return done
-
-
-def _versions() -> tuple[str, str]:
-    return __version__, version("sqlglot")
 
 
 def _gave_up(answer: Answer) -> bool:
@@ -122,6 +124,15 @@ def _levels(project: Project, wanted: set[str]) -> Iterator[list[Node]]:
         sorter.done(*ready)
 
 
+def _is_sql(node: Node) -> bool:
+    return node.language == "sql" and node.kind in ("model", "snapshot")
+
+
+def _has_code(node: Node) -> bool:
+    """Whether SQL of its own makes the node, and is known."""
+    return _is_sql(node) and bool(node.code and node.code.strip())
+
+
 class _Reader:
     """What stays the same from node to node: names, columns, the values of the run."""
 
@@ -137,11 +148,10 @@ class _Reader:
         """The SQL of a node to read, hooks after its own; and what cannot be read, with the reason."""
         refused = []
         statements = []
-        if node.language == "sql" and node.kind in ("model", "snapshot"):
-            if node.code and node.code.strip():
-                statements.append(node.code)
-            else:
-                refused.append("its compiled code is not known: dbt has not compiled it")
+        if _has_code(node):
+            statements.append(node.code or "")
+        elif _is_sql(node):
+            refused.append("its compiled code is not known: dbt has not compiled it")
         for hook in node.hooks:
             if hook.sql is None:
                 refused.append(
@@ -177,11 +187,7 @@ class _Reader:
 
     def lineage(self, node: Node, answers: Sequence[Answer], refused: Sequence[str]) -> NodeLineage:
         """The answers about a node in the project's names."""
-        own = (
-            bool(node.code and node.code.strip())
-            and node.language == "sql"
-            and node.kind in ("model", "snapshot")
-        )
+        own = _has_code(node)
         unknown: list[tuple[str | None, str, str]] = [(None, reason, "") for reason in refused]
         edges: list[ProjectEdge] = []
         inferred: tuple[str, ...] = ()
