@@ -30,7 +30,7 @@ _EARLIER = """
             events.change_type, events.changed_fields as changed_fields_json, captures.capture_no,
             row_number() over (
                 partition by shown.node_id, shown.record_id, shown.capture_no
-                order by captures.capture_no desc, events.event_id
+                order by captures.capture_no desc, events.occurred_at desc, events.seq desc, events.event_id
             ) as back,
             count(*) over (partition by shown.node_id, shown.record_id, shown.capture_no) as versions
         from {{stg_audit_events}} as events
