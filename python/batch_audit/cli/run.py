@@ -22,6 +22,7 @@ from batch_audit.settings import Settings
     "--actor", envvar="BATCH_AUDIT_ACTOR", help="Who runs it, instead of what CI or the system says."
 )
 @click.option("--no-report", is_flag=True, help="Write no report at the end.")
+@click.option("--no-lineage", is_flag=True, help="Do not read and record column lineage.")
 @click.option("--summary-file", type=click.Path(dir_okay=False), help="Write the summary there as JSON.")
 @click.argument("command_line", metavar="COMMAND…", nargs=-1, required=True, type=click.UNPROCESSED)
 @common_options
@@ -32,6 +33,7 @@ def command(
     batch_id: str | None,
     actor: str | None,
     no_report: bool,
+    no_lineage: bool,
     summary_file: str | None,
     command_line: tuple[str, ...],
 ) -> None:
@@ -48,7 +50,9 @@ def command(
 
     console = people(settings)
     summary = run_batch(
-        settings, Options(command_line, job, batch_id, actor, not no_report), functools.partial(busy, console)
+        settings,
+        Options(command_line, job, batch_id, actor, not no_report, not no_lineage),
+        functools.partial(busy, console),
     )
     if summary_file is not None:
         import json

@@ -7,10 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from batch_audit import __version__
@@ -22,12 +24,15 @@ from batch_audit.runner.dbt_options import Paths, dbt_call, paths_of, project_fi
 from batch_audit.runner.environment import Identity, for_dbt, identity
 from batch_audit.runner.evidence import Evidence
 from batch_audit.runner.facts import Outcome, Start
-from batch_audit.runner.log_files import mark
+from batch_audit.runner.log_files import LogMark, mark
 from batch_audit.runner.process import Signals, caught_signals, late_processes, run_command, signal_name
 from batch_audit.runner.secrets import command_text, hide_known, secret_values
 from batch_audit.runner.store_writer import Written, connection_of, now_us, opened, write_left_over, write_run
 from batch_audit.runner.summary import Summary
 from batch_audit.settings import Settings
+
+if TYPE_CHECKING:
+    from batch_audit.runner.lineage import LineageWatch
 
 INCOMPLETE = 4
 """Exit status of a run that is fine while its evidence is not complete."""
@@ -45,6 +50,7 @@ class Options:
     batch_id: str | None = None
     actor: str | None = None
     report: bool = True
+    lineage: bool = True
 
 
 def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
@@ -67,9 +73,12 @@ def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
         str(paths.target),
     )
     with caught_signals() as signals:
+        watch = _beside(_lineage_watch, paths, mark(paths.log), start) if options.lineage else None
         outcome, evidence = _run(settings, dbt_settings, options, start, paths, signals)
         ended = time.monotonic()
         written, notes = _stored(settings, record, outcome, evidence)
+        if watch is not None:
+            notes += _lineage(written, record.start, evidence, paths, watch)
         notes += _refresh_views(written, start.batch_month, busy)
         report = (
             _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
@@ -177,6 +186,57 @@ def _store(
     return written, notes + written.notes
 
 
+def _beside(work: Callable[..., LineageWatch], *arguments: object) -> Future[LineageWatch]:
+    """Do it in a thread of its own: the command does not wait for slow imports."""
+    future: Future[LineageWatch] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
+
+
+def _lineage_watch(paths: Paths, log: LogMark, start: Start) -> LineageWatch:
+    from batch_audit.runner.lineage import LineageWatch
+
+    watch = LineageWatch(paths, log, start)
+    watch.start()
+    return watch
+
+
+def _lineage(
+    written: Written, start: Start, evidence: Evidence, paths: Paths, head_start: Future[LineageWatch]
+) -> list[str]:
+    """Record the column lineage of what was built; a failure is a note, or evidence that misses."""
+    built, watch = evidence.built(), None
+    try:
+        from batch_audit.runner.lineage import add_lineage
+
+        watch = head_start.result()
+        watch.stop()
+        if written.finished is None or not written.finished.plan.hooks_wrote or not built:
+            return []
+        with opened(written.settings) as warehouse:
+            problem, told = add_lineage(
+                warehouse, start, paths.manifest, built, evidence.ids(), watch, now_us()
+            )
+    except Exception as error:  # lineage must never cost the batch anything
+        problem, told = f"{type(error).__name__}: {error}", False
+    finally:
+        if watch is not None:
+            watch.pool.close()
+    if problem is None:
+        return []
+    said = f"column lineage is not on record: {problem}"
+    if not told:
+        written.missing += (said,)
+    return [said]
+
+
 def _refresh_views(written: Written, month: str, busy: Busy) -> list[str]:
     """Build the package's views when they are missing or of another version; never fails the batch."""
     from batch_audit.setup.views import build_views, built_version, this_version
@@ -215,6 +275,7 @@ def _summary(
 ) -> Summary:  # fmt: skip
     finished = written.finished
     open_reasons = tuple(dict.fromkeys(finished.plan.left_open.values())) if finished else ()
+    open_reasons += written.missing
     status = outcome.status or 0
     summary = Summary(
         record.start.batch_id, status, status, round(duration_s, 3), round(audit_s, 3),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batch_audit.runner.artifacts import RunResults, read_manifest, with_manifest, with_results
-from batch_audit.runner.facts import Invocation
+from batch_audit.runner.facts import BUILDING_COMMANDS, Invocation
 from batch_audit.runner.log import LogSlice, invocation_ids, read_log
 from batch_audit.runner.log_files import LogMark, read_since
 from batch_audit.runner.narrative import narrate
@@ -41,6 +41,16 @@ class Evidence:
         }
         seen = dict.fromkeys([*invocation_ids(self._log), *self._results])
         return tuple(invocation_id for invocation_id in seen if invocation_id not in strangers)
+
+    def built(self) -> dict[str, str]:
+        """Unique_id to compiled code of what the batch built, as its results tell; of several builds the last."""
+        found = {}
+        for results in self._results.values():
+            if results.batch_id == self._batch_id and results.command in BUILDING_COMMANDS:
+                for result in results.results:
+                    if result.get("status") == "success" and result.get("unique_id"):
+                        found[str(result["unique_id"])] = str(result.get("compiled_code") or "")
+        return found
 
     def invocations(self, wanted: Collection[str]) -> tuple[Invocation, ...]:
         """The facts of the wanted invocations, in the order of the log; one that left no trace has no facts."""

@@ -9,6 +9,9 @@ from typing import Any, Literal
 AUDITED_COMMANDS = ("run", "build", "seed", "snapshot", "test", "retry")
 """dbt commands that change or test data; the hooks write about these alone."""
 
+BUILDING_COMMANDS = ("run", "build", "seed", "snapshot", "retry")
+"""dbt commands that build relations."""
+
 
 @dataclass(frozen=True)
 class Start:

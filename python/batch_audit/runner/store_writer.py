@@ -29,13 +29,14 @@ Tell = Callable[[Collection[str]], tuple[Invocation, ...]]
 class Written:
     """How it went: what was done for the run, why not if it could not be, and remarks for people.
 
-    `settings` are those that reached the store.
+    `settings` are those that reached the store; `missing` says what evidence is not in it.
     """
 
     settings: Settings
     finished: Finished | None = None
     problem: str | None = None
     notes: list[str] = field(default_factory=list)
+    missing: tuple[str, ...] = ()
 
 
 def write_run(
