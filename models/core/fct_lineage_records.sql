@@ -21,4 +21,4 @@ select
     {{ batch_audit.json_text("metadata", "unknown") }} as unknown_columns,
     error_message
 from {{ ref("stg_audit_events") }}
-where event_type = 'checkpoint' and kind = 'lineage' and part = 'lineage'
+where event_type = 'lineage'

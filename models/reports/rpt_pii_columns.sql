@@ -11,7 +11,11 @@ with recursive
     flows as (
         select distinct source, source_column, target, coalesce(target_column, '*') as target_column
         from {{ ref("fct_column_edges") }}
-        where kind = 'DIRECT' and not masking
+        where
+            kind = 'DIRECT'
+            and not masking
+            -- An incremental model that reads itself is no way to anywhere.
+            and not (source = target and source_column = coalesce(target_column, '*'))
     ),
 
     -- Distances, not paths: of those there are too many where ways part and meet again. A cycle ends at the

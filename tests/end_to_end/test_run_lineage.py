@@ -200,3 +200,60 @@ def test_a_failure_of_lineage_is_told_in_the_batch_and_fails_it_not(project: Pro
     assert event["target"] is None
     assert "JSONDecodeError" in event["error_message"]
     assert_proved(project)
+
+
+def test_lineage_is_told_apart_from_a_capture_of_the_same_node(project: Project) -> None:
+    project.write(
+        "models/mart.sql",
+        "{{ config(materialized='table', meta={'audit_capture': 'changes', 'audit_key': 'mail'}) }}\n"
+        "select mail, max(region) as region from {{ ref('stg') }} group by 1",
+    )
+    for number in range(3):
+        project.write(
+            "seeds/people.csv", f"id,email,region,changed_at\n1,a@x.o,{number},2026-01-01 00:00:00\n"
+        )
+        status, summary = run(project, "dbt", "build")
+        assert (status, summary["status"]) == (0, "success")
+    captures = project.audit(
+        "select capture_no, records_updated from {audit}.fct_audit_captures"
+        " where node_id = 'model.shop.mart' order by 1"
+    )
+    assert [tuple(row.values()) for row in captures] == [(1, 0), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_a_secret_in_compiled_sql_is_not_stored(project: Project) -> None:
+    secret = "s3cr3t-salt-of-ours"  # noqa: S105 (the test's own)
+    project.write(
+        "models/salted.sql",
+        "select md5(email || '{{ env_var(\"MASK_SECRET\") }}') as hidden from {{ ref('people') }}",
+    )
+    run(project, "dbt", "build", env={"MASK_SECRET": secret})
+    [edge] = project.audit("select expression from {audit}.fct_column_edges where target_column = 'hidden' and"
+                           " target like '%salted'")  # fmt: skip
+    assert "md5" in edge["expression"].lower()
+    assert "***" in edge["expression"]
+    events = project.audit("select metadata from {audit}.audit_event")
+    assert not [row for row in events if secret in str(row["metadata"])]
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_a_manifest_that_is_not_of_the_batch_is_said(project: Project) -> None:
+    run(project, "dbt", "build")
+    other = "cp target/manifest.json kept.json; dbt build; cp kept.json target/manifest.json"
+    status, summary = run(project, "sh", "-c", other)
+    assert (status, summary["status"]) == (0, "success")
+    assert "written by a dbt call that is not of this batch" in summary["notes"][0]
+    [told] = project.audit(
+        "select error_message from {audit}.audit_event where part = 'lineage' and target is null"
+    )
+    assert "--target-path" in told["error_message"]
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_nodes_that_the_last_manifest_does_not_know_are_said(project: Project) -> None:
+    script = "dbt build; rm models/quoted.sql; dbt build --select show"
+    status, summary = run(project, "sh", "-c", script)
+    assert (status, summary["status"]) == (0, "success")
+    assert "does not know 1 of the nodes that were built (model.shop.quoted)" in summary["notes"][0]
+    assert edges(project, "target = 'model.shop.show'")

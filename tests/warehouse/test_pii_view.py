@@ -19,9 +19,9 @@ def edge(
 
 def record(store: Store, node: str, personal: list[str] | None = None) -> None:
     number = len(store.rows.get(EVENT.name, [])) + 1
-    meta = {"kind": "lineage", "status": "known", "personal": personal or [], "unknown": []}
+    meta = {"status": "known", "personal": personal or [], "unknown": []}
     store.add(EVENT, segment="s1", part="lineage", seq=number, event_id=f"e{number}", batch_id="b", batch_month=MONTH,
-              event_type="checkpoint", occurred_at=START, target=node, metadata=json.dumps(meta))  # fmt: skip
+              event_type="lineage", occurred_at=START, target=node, metadata=json.dumps(meta))  # fmt: skip
 
 
 def hard_store(layers: int) -> Store:

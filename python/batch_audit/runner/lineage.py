@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -28,12 +29,16 @@ from batch_audit.lineage.project.manifest import with_file
 from batch_audit.runner.dbt_options import Paths
 from batch_audit.runner.facts import Start
 from batch_audit.runner.log_files import LogMark
+from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.warehouses.base import Warehouse
 
 PART = "lineage"
 """The part of the events that tell of lineage; edges lie in the part of the node whose code they are in."""
 _POLL_SECONDS = 1.0
+_PATIENCE_SECONDS = 5.0
 _LOWEST_PRIORITY = 19
+_AT_ONCE = 20
+"""Models that are read before the thread looks whether dbt has ended."""
 _COMPILED = re.compile(rb"Began executing node ([\w.]+)")
 _MINUTE_US = 60_000_000
 
@@ -47,6 +52,7 @@ class LineageWatch:
 
     def __init__(self, paths: Paths, log: LogMark, start: Start) -> None:
         self.pool = Pool(1, niceness=_LOWEST_PRIORITY)
+        """For the end: the same process, which has its imports done, unless it is stuck."""
         self.cache = Cache(paths.target)
         self._paths, self._log, self._start = paths, log, start
         self._stop = threading.Event()
@@ -59,17 +65,21 @@ class LineageWatch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop following; a model that is being read is finished first."""
+        """Stop following. A model that is being read is waited for, but not for long: it is read again at the end."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            late, self.pool = self.pool, Pool(1)
+            late.close()
 
     def _follow(self) -> None:
         offset = self._log.size
         while not self._stop.wait(_POLL_SECONDS):
             try:
                 offset, nodes = self._compiled_since(offset)
-                self._read(nodes)
+                for first in range(0, len(nodes), _AT_ONCE):
+                    self._read(nodes[first : first + _AT_ONCE])
             except Exception:  # a head start that fails leaves the work for the end, which says what is wrong
                 return
 
@@ -178,7 +188,7 @@ def read_recorded(warehouse: Warehouse) -> dict[str, tuple[str | None, str | Non
     rows = warehouse.query(
         "select target, metadata from (select target, metadata, row_number() over (partition by target order by"
         f" occurred_at desc, segment) as recency from {warehouse.table(EVENT.name)}"
-        f" where part = '{PART}' and event_type = 'checkpoint' and target is not null) as newest where recency = 1"
+        f" where part = '{PART}' and event_type = 'lineage' and target is not null) as newest where recency = 1"
     )
     told = {row["target"]: json.loads(row["metadata"]) for row in rows}
     return {name: (item.get("digest"), item.get("project")) for name, item in told.items()}
@@ -188,8 +198,8 @@ def record_failure(warehouse: Warehouse, start: Start, reason: str, now_us: int)
     """Say in the batch that its lineage is not known, and why."""
     segment = _segment(start, now_us)
     event = event_row(
-        segment, PART, 1, "checkpoint", occurred_at=now_us, actor=_clean(warehouse, start.actor),
-        metadata={"kind": PART, "status": "error"}, error_message=_clean(warehouse, reason),
+        segment, PART, 1, "lineage", occurred_at=now_us, actor=_clean(warehouse, start.actor),
+        metadata={"status": "error"}, error_message=_clean(warehouse, reason),
     )  # fmt: skip
     with warehouse.transaction():
         _store(warehouse, segment, [event], [], now_us)
@@ -201,11 +211,11 @@ def _write(
 ) -> None:  # fmt: skip
     segment = _segment(start, now_us)
     told = [(lineage.unique_id, _metadata(lineage, project, digests)) for lineage in changed]
-    gone = {"kind": PART, "status": "removed", "project": project.name, "digest": None}
+    gone = {"status": "removed", "project": project.name, "digest": None}
     told += [(name, gone) for name in removed]
     events = [
         event_row(
-            segment, PART, seq, "checkpoint", occurred_at=now_us, actor=_clean(warehouse, start.actor),
+            segment, PART, seq, "lineage", occurred_at=now_us, actor=_clean(warehouse, start.actor),
             target=warehouse.storable(name), metadata=_storable(warehouse, metadata),
         )
         for seq, (name, metadata) in enumerate(told, 1)
@@ -232,11 +242,12 @@ def _segment(start: Start, now_us: int) -> Segment:
 
 def _metadata(lineage: NodeLineage, project: Project, digests: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "kind": PART, "status": "known" if not lineage.unknown else "incomplete", "project": project.name,
+        "status": "known" if not lineage.unknown else "incomplete", "project": project.name,
         "sql_hash": lineage.sql_hash, "digest": digests[lineage.unique_id], "edges": len(lineage.edges),
         "columns": list(lineage.columns), "columns_from": lineage.columns_from, "personal": list(lineage.personal),
         "unknown": [
-            {"column": column, "reason": reason, "sql": sql[:500]} for column, reason, sql in lineage.unknown
+            {"column": column, "reason": _shown(reason), "sql": _shown(sql)[:500]}
+            for column, reason, sql in lineage.unknown
         ],
     }  # fmt: skip
 
@@ -248,11 +259,17 @@ def _edge_rows(warehouse: Warehouse, segment: Segment, lineage: NodeLineage) -> 
             "segment": segment.segment, "part": lineage.unique_id, "seq": seq, "batch_id": segment.batch_id,
             "batch_month": segment.batch_month, "target": edge.target, "target_column": edge.target_column,
             "source": edge.source, "source_column": edge.source_column, "kind": edge.kind, "subtype": edge.subtype,
-            "masking": "true" if edge.masking else "false", "expression": edge.expression, "reason": edge.note,
+            "masking": "true" if edge.masking else "false", "expression": _shown(edge.expression),
+            "reason": edge.note,
         }  # fmt: skip
         row = [values[column] for column in COLUMN_EDGE.columns]
         rows.append(tuple(warehouse.storable(str(item)) if isinstance(item, str) else item for item in row))
     return rows
+
+
+def _shown(sql: str) -> str:
+    """SQL without the secrets that `env_var` may have put into it."""
+    return hide_known(sql, secret_values(os.environ))
 
 
 def _clean(warehouse: Warehouse, text: str | None) -> str | None:
@@ -273,14 +290,33 @@ def add_lineage(
     """Record the lineage of what was built: what went wrong (None: nothing), and whether the batch itself says so."""
     try:
         content = json.loads(manifest.read_bytes())
-        if content["metadata"]["invocation_id"] not in invocations:
-            return None, True
-        record_lineage(warehouse, start, content, built, invocations, watch, now_us)
-        return None, True
+        problem = _not_of_this_run(content, manifest, built, invocations)
+        if problem is None or content["metadata"]["invocation_id"] in invocations:
+            record_lineage(warehouse, start, content, built, invocations, watch, now_us)
     except Exception as error:  # lineage must never cost the batch anything
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    if problem is None:
+        return None, True
     try:
-        record_failure(warehouse, start, reason, now_us)
+        record_failure(warehouse, start, problem, now_us)
     except BatchAuditError:
-        return reason, False
-    return reason, True
+        return problem, False
+    return problem, True
+
+
+def _not_of_this_run(
+    content: Mapping[str, Any], manifest: Path, built: Collection[str], invocations: Collection[str]
+) -> str | None:
+    """Why the manifest does not describe all that was built: dbt keeps one, and each call replaces it."""
+    if content["metadata"]["invocation_id"] not in invocations:
+        return (
+            f"{manifest} was written by a dbt call that is not of this batch; give each its own --target-path"
+        )
+    known = {**content.get("nodes", {}), **content.get("unit_tests", {})}
+    lost = sorted(name for name in built if name not in known)
+    if not lost:
+        return None
+    return (
+        f"{manifest} does not know {len(lost)} of the nodes that were built ({', '.join(lost[:3])}"
+        f"{', …' if len(lost) > 3 else ''}): run each project in a batch of its own"
+    )

@@ -14,18 +14,15 @@ _MONTH = "'{}'"
 
 @dataclass(frozen=True)
 class RunValues:
-    """What belongs to one run: ids, month, secrets, and the time from `since` to `until` (microseconds, UTC)."""
+    """What belongs to one run: ids, month, and the time from `since` to `until` (microseconds, UTC)."""
 
     ids: Collection[str] = ()
     month: str | None = None
     since: int = 0
     until: int = 0
-    secrets: Collection[str] = ()
 
     def replaced(self, sql: str, every_time: bool = False) -> str:
         """The SQL with the run's own values replaced; `every_time`: all moments (a microbatch has its window in it)."""
-        for value in sorted(self.secrets, key=len, reverse=True):
-            sql = sql.replace(value, "*****")
         for value in self.ids:
             sql = sql.replace(value, "<id of the run>")
         if self.month:
