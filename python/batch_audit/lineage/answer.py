@@ -48,7 +48,8 @@ class Answer:
                 )
                 for place, column in enumerate(outputs)
             ]
-        listed = known[0] if known and len(known[0]) == len(outputs) else []
+        by_ordinal = known and len(known[0]) == len(outputs) and not written.assigns
+        listed = known[0] if known and by_ordinal else []
         seen: set[str] = set()
         named = []
         for place, column in enumerate(outputs):

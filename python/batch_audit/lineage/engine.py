@@ -6,6 +6,7 @@ import sqlglot
 from sqlglot import exp
 
 from batch_audit.lineage.answer import Answer
+from batch_audit.lineage.flows import NOTHING, Flows
 from batch_audit.lineage.reader import Reader
 from batch_audit.lineage.relations import Column, Relation
 from batch_audit.lineage.result import ColumnLineage
@@ -132,10 +133,13 @@ class _Script:
 
 def _added(before: Relation, after: Relation) -> Relation:
     """A relation after more rows or new values came into its columns."""
-    more = {column.name.lower(): column for column in after.columns()}
+    more: dict[str, Flows] = {}
+    for column in after.columns():
+        key = column.name.lower()
+        more[key] = more.get(key, NOTHING) | column.flows
     outputs = [
-        Column(column.name, column.flows | extra.flows, column.node)
-        if (extra := more.get(column.name.lower()))
+        Column(column.name, column.flows | more[key], column.node)
+        if (key := column.name.lower()) in more
         else column
         for column in before.columns()
     ]

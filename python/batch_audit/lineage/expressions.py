@@ -265,13 +265,19 @@ def _list(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
 
 
 def _parameter(walk: Walk, node: exp.Expr, subtype: int, masked: bool) -> None:
-    """Snowflake's $1 is a column by its position, of a stage above all; other parameters are values from outside."""
+    """Snowflake's $1 and DuckDB's #1 are columns by their position; other parameters are values from outside."""
     sources = walk.scope.visible()
-    if not (node.this and node.name.isdigit() and len(sources) == 1):
+    if not (node.this and node.name.isdigit() and sources):
         return
-    columns, place = list(sources[0].relation.columns()), int(node.name) - 1
-    known = place < len(columns) and not any(column.name == "*" for column in columns[: place + 1])
-    column = columns[place] if known else sources[0].relation.imagine(f"${node.name}", node)
+    place = int(node.name) - 1
+    columns = [column for source in sources for column in source.relation.columns()]
+    if place < len(columns) and not any(column.name == "*" for column in columns[: place + 1]):
+        column = columns[place]
+    elif len(sources) == 1:
+        column = sources[0].relation.imagine(f"${node.name}", node)
+    else:
+        walk.found.add(Gap(f"column {node.name} of relations that are not known", node))
+        return
     walk.found.update(read(column.flows, subtype, masked))
 
 
@@ -326,7 +332,7 @@ _BY_CLASS: tuple[tuple[Any, Rule], ...] = (
     (exp.Column, _column),
     ((exp.Literal, exp.Identifier, exp.DataType, exp.Var, exp.Null, exp.Boolean, exp.Placeholder), _nothing),
     (exp.JSONPath, _nothing),
-    (exp.Parameter, _parameter),
+    ((exp.Parameter, exp.PositionalColumn), _parameter),
     ((exp.Paren, exp.Alias, exp.Aliases, exp.Distinct, exp.Coalesce, exp.Ordered), _same),
     ((exp.IgnoreNulls, exp.RespectNulls, exp.Tuple, exp.Where, exp.Group, exp.Cube, exp.Rollup), _same),
     ((exp.GroupingSets, exp.Limit, exp.Offset, exp.Having, exp.Qualify), _same),

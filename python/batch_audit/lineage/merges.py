@@ -39,7 +39,7 @@ def merge(reader: "Reader", node: exp.Merge, env: Env) -> Written:
         if condition is not None:
             add_dataset(result.dataset, flows_of(condition, scope, FILTER), condition)
         result.outputs += _branch(reader, branch.args.get("then"), target, (scope, using))
-    return Written(target, result)
+    return Written(target, result, assigns=True)
 
 
 def _branch(

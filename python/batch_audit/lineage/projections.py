@@ -50,6 +50,10 @@ def projections(node: exp.Select, scope: Scope) -> list[Column]:
 def _outputs(item: exp.Expr, scope: Scope) -> list[Column]:
     if stars.is_star(item):
         return stars.expand(item, scope)
+    if isinstance(item, exp.Explode) and scope.reader.dialect_name == "duckdb":
+        fields = stars.fields_of(column_of(item.this, scope), scope)
+        if fields:  # unnest of a struct gives its fields
+            return fields
     if isinstance(item, exp.Aliases):
         flows = flows_of(item.this, scope)
         return [Column(name.name, flows, item.this) for name in item.expressions]

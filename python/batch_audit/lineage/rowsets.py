@@ -7,7 +7,7 @@ from batch_audit.lineage.expressions import flows_of
 from batch_audit.lineage.flows import JOIN, NOTHING, TRANSFORMATION, Flow, Flows, Gap, read
 from batch_audit.lineage.paths import column_of
 from batch_audit.lineage.relations import AnyName, Column, Relation, add_dataset
-from batch_audit.lineage.scope import Scope
+from batch_audit.lineage.scope import Scope, Source
 from batch_audit.lineage.tree import alias_names
 
 Dataset = dict[Flow | Gap, exp.Expr | None]
@@ -69,7 +69,8 @@ def function(node: exp.Expr, scope: Scope, dataset: Dataset) -> Relation:
     names = names or [
         column.name for call in calls for column in call.args.get("expressions") or () if _defines(column)
     ]
-    return _named(calls, names, alias, flows, node)
+    fields = isinstance(calls[0], exp.Explode) and all(column.paths for column in columns)
+    return _named(calls, names, alias, Column("", flows, node, None, fields))
 
 
 def array_of(owner: Relation, path: tuple[str, ...], node: exp.Table, dataset: Dataset) -> Relation:
@@ -83,6 +84,15 @@ def array_of(owner: Relation, path: tuple[str, ...], node: exp.Table, dataset: D
     fields = AnyName(element.flows, alias, node, [element.named(alias)])
     fields.weak = True
     return fields
+
+
+def array_join(array: exp.Expr, scope: Scope, dataset: Dataset) -> None:
+    """ClickHouse's `ARRAY JOIN items AS i`: a row per element; without an alias the column itself is the element."""
+    element = _element(array.this if isinstance(array, exp.Alias) else array, scope)
+    add_dataset(dataset, read(element.flows, JOIN), array)
+    if array.alias:
+        made = Relation([element.named(array.alias)], None, array.alias)
+        scope.sources.append(Source((array.alias.lower(),), made))
 
 
 def _calls(node: exp.Expr) -> list[exp.Expr]:
@@ -151,7 +161,8 @@ def _unnested(node: exp.Expr, columns: list[Column], names: list[str], alias: st
     return _Elements(outputs, None, alias)
 
 
-def _named(calls: list[exp.Expr], names: list[str], alias: str, flows: Flows, node: exp.Expr) -> Relation:
+def _named(calls: list[exp.Expr], names: list[str], alias: str, row: Column) -> Relation:
+    """Columns by the names that are given or usual; all come from the same place as the `row`."""
     if not names and len(calls) == 1:
         call = calls[0]
         names = list(_DEFAULT_NAMES.get(functions.name_of(call), []))
@@ -160,7 +171,7 @@ def _named(calls: list[exp.Expr], names: list[str], alias: str, flows: Flows, no
         if not names and functions.is_row_maker(call) and alias:
             names = [alias]
     if names:
-        return _Elements([Column(name, flows, node, None, False) for name in names], None, alias)
-    relation = AnyName(flows, alias or functions.name_of(calls[0]), node)
-    relation.weak = not any(isinstance(flow, Gap) for flow in flows)
+        return _Elements([row.named(name) for name in names], None, alias)
+    relation = AnyName(row.flows, alias or functions.name_of(calls[0]), row.node)
+    relation.weak = not any(isinstance(flow, Gap) for flow in row.flows)
     return relation

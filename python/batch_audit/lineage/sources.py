@@ -32,6 +32,10 @@ def read_from(node: exp.Expr, scope: Scope, dataset: Dataset) -> None:
 
 
 def _join(join: exp.Join, scope: Scope, dataset: Dataset) -> None:
+    if str(join.args.get("kind") or "").upper() == "ARRAY":
+        for array in (join.this, *join.expressions):
+            rowsets.array_join(array, scope, dataset)
+        return
     left = scope.sources[:]
     _condition(join, scope, left, add_source(join.this, scope, dataset), dataset)
 
@@ -95,6 +99,8 @@ def _in(name: str, sources: list[Source], node: exp.Expr) -> Column:
 def add_source(node: exp.Expr, scope: Scope, dataset: Dataset) -> list[Source]:
     """Add one item of FROM, with the joins inside it; returns what was added."""
     start = len(scope.sources)
+    if isinstance(node, exp.Final):  # ClickHouse's newest rows of a table
+        node = node.this
     if isinstance(node, exp.Paren) or (isinstance(node, exp.Subquery) and _only_tables(node)):
         _parenthesised(node, scope, dataset)
     else:

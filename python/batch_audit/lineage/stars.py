@@ -3,10 +3,13 @@
 import re
 
 from sqlglot import exp
+from sqlglot.errors import ParseError
 
 from batch_audit.lineage.expressions import flows_of
 from batch_audit.lineage.flows import Gap
+from batch_audit.lineage.paths import column_of
 from batch_audit.lineage.relations import Column, Open, Relation
+from batch_audit.lineage.schema import split_name
 from batch_audit.lineage.scope import Scope, Source
 from batch_audit.lineage.tree import arg
 
@@ -15,6 +18,8 @@ def is_star(node: exp.Expr) -> bool:
     """Whether a projection stands for several columns."""
     if isinstance(node, exp.ILike):  # older versions of sqlglot take `* ILIKE 'x'` for a comparison
         return isinstance(node.this, exp.Star)
+    if isinstance(node, exp.Dot):  # (s).*
+        return isinstance(node.expression, exp.Star)
     return isinstance(node, (exp.Star, exp.Columns)) or (
         isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
     )
@@ -26,6 +31,8 @@ def expand(node: exp.Expr, scope: Scope) -> list[Column]:
         return _columns_function(node, scope)
     if isinstance(node, exp.ILike):
         return _modified(_of_all(scope), exp.Star(ilike=node.expression), scope)
+    if isinstance(node, exp.Dot):
+        return _fields(column_of(node.this, scope), node, scope)
     qualified = isinstance(node, exp.Column)
     columns = _of_qualifier(node, scope) if isinstance(node, exp.Column) else _of_all(scope)
     star = node.this if qualified else node
@@ -77,10 +84,44 @@ def _of_qualifier(node: exp.Column, scope: Scope) -> list[Column]:
     if source is not None:
         return list(source.relation.columns())
     names = [exp.to_identifier(part) for part in parts]
-    struct = scope.column(exp.column(*reversed(names)))
+    return _fields(scope.column(exp.column(*reversed(names))), node, scope)
+
+
+def _fields(struct: Column, node: exp.Expr, scope: Scope) -> list[Column]:
+    text = node.this.sql() if isinstance(node, exp.Dot) else struct.name
+    gap = Gap(f"the fields of {text} are not known", node)
+    return fields_of(struct, scope) or [Open(Relation([]), struct.flows | {gap}, node)]
+
+
+def fields_of(struct: Column, scope: Scope) -> list[Column]:
+    """The fields of a struct: as it was built in sight, else as its type declares them; none when neither is known."""
     if struct.fields:
         return [column.named(name) for name, column in struct.fields.items()]
-    return [Open(Relation([]), struct.flows, node)]
+    return [struct.field(name) for name in _declared_fields(struct, scope)]
+
+
+def _declared_fields(struct: Column, scope: Scope) -> list[str]:
+    """The fields that the schema's type of a table's own struct declares."""
+    flow = next(iter(struct.flows), None) if len(struct.flows) == 1 and struct.paths else None
+    if flow is None or isinstance(flow, Gap):
+        return []
+    known = scope.reader.schema.columns(split_name(flow[0]))
+    top, *path = flow[1].split(".")
+    text = known[1].get(top) if known else None
+    try:
+        kind = text and exp.DataType.build(text, dialect=scope.reader.dialect_name)
+    except (ParseError, ValueError):
+        return []
+    for name in path:
+        kind = next(
+            (part.args.get("kind") for part in _fields_of(kind) if part.name.lower() == name.lower()), None
+        )
+    return [part.name for part in _fields_of(kind)]
+
+
+def _fields_of(kind: object) -> list[exp.ColumnDef]:
+    fields = kind.expressions if isinstance(kind, exp.DataType) else []
+    return [part for part in fields if isinstance(part, exp.ColumnDef)]
 
 
 def _modified(columns: list[Column], star: exp.Expr, scope: Scope) -> list[Column]:

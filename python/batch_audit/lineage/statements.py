@@ -31,6 +31,8 @@ SILENT = (
     exp.Pragma,
     exp.TruncateTable,
     exp.Declare,
+    exp.Attach,
+    exp.Detach,
     exp.Cache,
     exp.Uncache,
     exp.Refresh,
@@ -40,13 +42,17 @@ SILENT = (
 
 @dataclass
 class Written:
-    """What a statement writes. `replaces`: all rows of the target are those; `positional`: names do not matter."""
+    """What a statement writes. `replaces`: all rows of the target are those; `positional`: names do not matter.
+
+    `assigns`: each output is named after the target's column that it goes into, in each branch anew.
+    """
 
     target: tuple[str, ...]
     relation: Relation
     replaces: bool = False
     names: list[str] = field(default_factory=list)
     positional: bool = False
+    assigns: bool = False
 
 
 def read_statement(reader: "Reader", node: exp.Expr, env: Env) -> Iterator[Written]:
@@ -65,6 +71,8 @@ def read_statement(reader: "Reader", node: exp.Expr, env: Env) -> Iterator[Writt
         yield _delete(reader, node, env)
     elif isinstance(node, exp.MultitableInserts):
         yield from _multitable(reader, node, env)
+    elif isinstance(node, exp.Cache) and node.expression:
+        yield Written(target_of(reader, node.this)[0], reader.query(node.expression, env, None), True)
     elif not isinstance(node, SILENT):
         relation = reader.query(node, env, None)
         into = node.args.get("into") if isinstance(node, exp.Select) else None
@@ -206,7 +214,7 @@ def _update(reader: "Reader", node: exp.Update, env: Env) -> Written:
     if where is not None:
         add_dataset(result.dataset, flows_of(where, scope, FILTER), where)
     result.outputs = assignments(node.expressions, scope)
-    return Written(target, result)
+    return Written(target, result, assigns=True)
 
 
 def _spelled(node: exp.Expr, real: tuple[str, ...], reader: "Reader") -> tuple[str, ...]:
