@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Figure
-from benchmarks.lineage_project import Model, project
+from benchmarks.lineage_project import Model, artifacts, project
 
 SAMPLE = 50  # models that the slower ones are asked for
 _SQLLINEAGE = """
@@ -42,6 +42,7 @@ def measure(engine: str, folder: Path, rounds: int, rows: int) -> list[Figure]:
     sample = models[-SAMPLE:]
     figures += _sqlglot(sample, schema)
     figures += _sqllineage(sample, folder)
+    figures += _colibri(models, schema, folder)
     return figures
 
 
@@ -87,41 +88,79 @@ def _timed(models: list[Model], ask: Callable[[Model], int]) -> tuple[float, int
 
 
 def _sqlglot(models: list[Model], schema: dict[str, list[str]]) -> list[Figure]:
-    from sqlglot.lineage import lineage
+    from sqlglot.lineage import Node, lineage
 
     nested: dict[str, dict[str, dict[str, str]]] = {}
     for name, columns in schema.items():
         parent, table = name.split(".")
         nested.setdefault(parent, {})[table] = dict.fromkeys(columns, "text")
 
-    def ask(model: Model) -> int:
+    def leaves(node: Node) -> int:
+        return sum(1 for item in node.walk() if not item.downstream)
+
+    def by_column(model: Model) -> int:
         return sum(
-            sum(
-                1
-                for node in lineage(column, model.sql, schema=nested, dialect="duckdb").walk()
-                if not node.downstream
-            )
+            leaves(lineage(column, model.sql, schema=nested, dialect="duckdb"))
             for column in schema[model.name]
         )
 
-    return _figures("sqlglot.lineage per column", len(models), _timed(models, ask))
+    def at_once(model: Model) -> int:
+        return sum(map(leaves, lineage(None, model.sql, schema=nested, dialect="duckdb").values()))
+
+    return [
+        *_figures("sqlglot.lineage per column", len(models), _timed(models, by_column)),
+        *_figures("sqlglot.lineage(None)", len(models), _timed(models, at_once)),
+    ]
 
 
 def _sqllineage(models: list[Model], folder: Path) -> list[Figure]:
-    home = folder / "sqllineage"
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    python = home / "bin" / "python"
-    if subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "sqllineage"], capture_output=True
-    ).returncode:
-        sys.stderr.write("sqllineage: not installed, left out\n")
+    python = _installed("sqllineage", folder)
+    if python is None:
         return []
-    (home / "models.json").write_text(json.dumps(models))
-    done = subprocess.run(
-        [python, "-c", _SQLLINEAGE, home / "models.json"], capture_output=True, text=True, check=True
-    )
+    given = folder / "models.json"
+    given.write_text(json.dumps(models))
+    done = subprocess.run([python, "-c", _SQLLINEAGE, given], capture_output=True, text=True, check=True)
     spent, edges, failed = json.loads(done.stdout.splitlines()[-1])
     return _figures("sqllineage", len(models), (len(models) / spent, edges, failed))
+
+
+def _colibri(models: list[Model], schema: dict[str, list[str]], folder: Path) -> list[Figure]:
+    """dbt-colibri as its users run it: on a manifest and a catalog, its report included."""
+    python = _installed("dbt-colibri", folder)
+    if python is None:
+        return []
+    manifest, catalog = artifacts(models, schema)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "catalog.json").write_text(json.dumps(catalog))
+    paths = ["--manifest", folder / "manifest.json", "--catalog", folder / "catalog.json"]
+    command = [python.parent / "colibri", "generate", *paths, "--output-dir", folder / "dist", "--light"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    subprocess.run(
+        [*command, "--disable-telemetry"],
+        capture_output=True,
+        check=True,
+        env={"DO_NOT_TRACK": "1", "PATH": "/usr/bin"},
+    )
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    found = json.loads((folder / "dist" / "colibri-manifest.json").read_text())["lineage"]["edges"]
+    told = [edge for edge in found if edge.get("sourceColumn")]
+    reached = {edge["target"] for edge in told}
+    failed = sum(f"model.p.{model.name.split('.')[1]}" not in reached for model in models)
+    return _figures("dbt-colibri", len(models), (len(models) / spent, len(told), failed))
+
+
+def _installed(package: str, folder: Path) -> Path | None:
+    """The Python of an environment that has the package alone; None when the registry does not give it."""
+    home = folder / f"env-{package}"
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    python = home / "bin" / "python"
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", package], capture_output=True, check=False
+    )
+    if done.returncode:
+        sys.stderr.write(f"{package}: not installed, left out\n")
+        return None
+    return python
 
 
 def _figures(name: str, count: int, found: tuple[float, int, int]) -> list[Figure]:

@@ -1,7 +1,8 @@
 """A generated project of compiled models, as dbt writes them: staging, joins and marts, each reading earlier ones."""
 
 import random
-from typing import NamedTuple
+import re
+from typing import Any, NamedTuple
 
 _WORDS = [
     "id",
@@ -42,6 +43,47 @@ def project(models: int, seed: int = 7) -> tuple[list[Model], dict[str, list[str
         made.append(Model(name, sql))
         schema[name] = columns
     return made, schema
+
+
+def artifacts(models: list[Model], schema: dict[str, list[str]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The project as a manifest and a catalog, as far as tools that read lineage from them need it."""
+    unique_ids = {name: _unique_id(name) for name in schema}
+    made = {model.name: model.sql for model in models}
+    nodes: dict[str, dict[str, Any]] = {"model": {}, "source": {}}
+    catalog: dict[str, dict[str, Any]] = {"model": {}, "source": {}}
+    for name, columns in schema.items():
+        parent, table = name.split(".")
+        kind = unique_ids[name].split(".")[0]
+        sql = made.get(name, "")
+        words = set(re.findall(r"\w+\.\w+", sql))
+        nodes[kind][unique_ids[name]] = {
+            "unique_id": unique_ids[name], "resource_type": kind, "name": table, "alias": table, "identifier": table,
+            "schema": parent, "database": "db", "relation_name": name, "package_name": "p", "path": f"{table}.sql",
+            "original_file_path": f"models/{table}.sql", "compiled_code": sql, "raw_code": sql, "language": "sql",
+            "source_name": parent, "config": {"materialized": "table"}, "tags": [], "description": "", "meta": {},
+            "columns": {column: {"name": column} for column in columns},
+            "depends_on": {"nodes": sorted(unique_ids[word] for word in words if word in unique_ids)},
+        }  # fmt: skip
+        catalog[kind][unique_ids[name]] = {
+            "unique_id": unique_ids[name],
+            "metadata": {"type": "TABLE", "schema": parent, "name": table, "database": "db"},
+            "columns": {c: {"name": c, "type": "VARCHAR", "index": i} for i, c in enumerate(columns, 1)},
+        }
+    parents = {key: node["depends_on"]["nodes"] for group in nodes.values() for key, node in group.items()}
+    metadata = {
+        "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.11.0",
+        "adapter_type": "duckdb", "project_name": "p", "generated_at": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    manifest = {
+        "metadata": metadata, "nodes": nodes["model"], "sources": nodes["source"], "exposures": {}, "macros": {},
+        "parent_map": parents, "child_map": {key: [] for key in parents},
+    }  # fmt: skip
+    return manifest, {"metadata": metadata, "nodes": catalog["model"], "sources": catalog["source"]}
+
+
+def _unique_id(name: str) -> str:
+    parent, table = name.split(".")
+    return f"source.p.raw.{table}" if parent == "raw" else f"model.p.{table}"
 
 
 def _columns(rng: random.Random, count: int) -> list[str]:
