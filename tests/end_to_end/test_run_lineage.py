@@ -257,3 +257,38 @@ def test_nodes_that_the_last_manifest_does_not_know_are_said(project: Project) -
     assert (status, summary["status"]) == (0, "success")
     assert "does not know 1 of the nodes that were built (model.shop.quoted)" in summary["notes"][0]
     assert edges(project, "target = 'model.shop.show'")
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_what_cannot_be_read_is_said_and_the_rest_is_read(project: Project) -> None:
+    project.write("models/py.py", "def model(dbt, session):\n    return dbt.ref('people')\n")
+    project.write("models/factorial.sql", "select id, id! as f from {{ ref('people') }}")
+    deep = "region"
+    for number in range(250):
+        deep = f"case when id > {number} then {number} else {deep} end"
+    project.write("models/deep.sql", f"select {deep} as d from {{{{ ref('people') }}}}")
+    hook = '{{ config(post_hook=\'insert into {{ source("raw", "odd") }} select id as "The Id" from {{ this }}\') }}'
+    project.write("models/writes.sql", f"{hook}\nselect id from {{{{ ref('people') }}}}")
+    status, summary = run(project, "dbt", "build")
+    assert (status, summary["status"], summary["notes"]) == (0, "success", [])
+    told = lineage_events(project, summary["batch_id"])
+    gaps = {name: [gap["reason"] for gap in event["unknown"]] for name, event in told.items()}
+    assert ["could not be parsed" in reason for reason in gaps["model.shop.factorial"]] == [True]
+    assert ["a Python model" in reason for reason in gaps["model.shop.py"]] == [True]
+    assert gaps["model.shop.deep"] == gaps["model.shop.writes"] == []
+    found = project.audit(
+        "select owner, source, source_column, target, target_column, subtype, reason from {audit}.fct_column_edges"
+        " where owner in ('model.shop.py', 'model.shop.deep', 'model.shop.writes')"
+    )
+    people, odd = "seed.shop.people", "source.shop.raw.odd"
+    wanted = {
+        ("model.shop.py", people, "*", "model.shop.py", "*", "TRANSFORMATION"),
+        ("model.shop.deep", people, "region", "model.shop.deep", "d", "IDENTITY"),
+        ("model.shop.deep", people, "id", "model.shop.deep", "d", "CONDITIONAL"),
+        ("model.shop.writes", people, "id", "model.shop.writes", "id", "IDENTITY"),
+        ("model.shop.writes", "model.shop.writes", "id", odd, "The Id", "IDENTITY"),
+    }
+    assert {tuple(row.values())[:-1] for row in found} == wanted
+    hooked = [row["reason"] for row in found if row["target"] == odd]
+    assert hooked == ["written by a hook of the node"]
+    assert_proved(project)
