@@ -120,6 +120,17 @@ def test_a_run_records_the_lineage_of_what_changed(project: Project) -> None:
         ("removed", "n", show, "n"),
     }
     assert ("added", "mail", mart, "mail") not in {tuple(row.values()) for row in changed}
+    differences = project.audit(
+        "select change, target, target_column from {audit}.fct_column_edge_differences"
+        f" where from_batch_id = '{first['batch_id']}' and to_batch_id = '{third['batch_id']}'"
+    )
+    assert {tuple(row.values()) for row in differences if row["target"] == show} == {
+        ("added", show, "region"),
+        ("removed", show, "hidden"),
+        ("removed", show, "n"),
+    }
+    same = "from_batch_id = '{}' and to_batch_id = '{}'".format(first["batch_id"], second["batch_id"])
+    assert project.audit(f"select * from {{audit}}.fct_column_edge_differences where {same}") == []
     as_of = {
         batch["batch_id"]: {
             row["target_column"]
