@@ -4,6 +4,7 @@
     ├── ConfigurationError         2  the project, the profile or the command line is wrong
     ├── WarehouseError             2  the warehouse refused: unreachable, locked, not permitted, bad SQL
     ├── StoreMissingError          2  there is no audit store where one was expected
+    ├── DeliveryError              2  what was to be sent or written elsewhere did not arrive there
     ├── VerificationFailed         1  the store does not prove what it claims
     └── EvidenceIncomplete         4  the run is fine but its evidence is not complete
 
@@ -30,6 +31,10 @@ class WarehouseError(BatchAuditError):
 
 class StoreMissingError(BatchAuditError):
     """No audit store exists where one was expected."""
+
+
+class DeliveryError(BatchAuditError):
+    """What was to be sent or written elsewhere did not arrive there, or not all of it."""
 
 
 class VerificationFailed(BatchAuditError):

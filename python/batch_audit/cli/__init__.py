@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, _Lazy] = {
     "as-of": _Lazy("batch_audit.cli.as_of", "Write a relation as it stood after a batch or at a time."),
     "reconcile": _Lazy("batch_audit.cli.reconcile", "Say whether a relation is as its last capture left it."),
     "backfill": _Lazy("batch_audit.cli.backfill", "Record what snapshots tell of the time before capture."),
+    "openlineage": _Lazy("batch_audit.cli.openlineage", "Write a batch as OpenLineage run events."),
     "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
 }
 

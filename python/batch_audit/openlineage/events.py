@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from batch_audit.openlineage import facets
 from batch_audit.openlineage.column_lineage import column_lineage_facet
 from batch_audit.openlineage.facets import facet, known
-from batch_audit.openlineage.facts import BatchRun, NodeRun, Relation, Test
+from batch_audit.openlineage.facts import BatchRun, NodeRun, Output, Relation, Test
 
 Event = dict[str, Any]
 _NAMESPACE = UUID("3f1a5e0c-0d0b-5b8e-9a55-6f7a1c9b2d44")
@@ -94,13 +94,13 @@ def _node_events(
     }
     yield (node.began, run_id, 0), _event(
         "START", node.began, {"runId": run_id, "facets": known(**started)}, job,
-        [_bare(item) for item in node.inputs], [_bare(node.output)] if node.output else [],
+        [_bare(item) for item in node.inputs], [_bare(item.relation) for item in node.outputs],
     )  # fmt: skip
     at = max(node.began, node.ended)
     yield (at, run_id, 1), _event(
         end, at, {"runId": run_id, "facets": known(**ended)}, job,
         [_input(item, node.test, node.status) for item in node.inputs],
-        [_output(node, node.output)] if node.output and end == "COMPLETE" else [],
+        [_output(node, item) for item in node.outputs] if end == "COMPLETE" else [],
     )  # fmt: skip
 
 
@@ -161,7 +161,9 @@ def _tags(**values: object) -> dict[str, Any]:
 
 
 def _counted(node: NodeRun) -> dict[str, int]:
-    return {f"records_{name}": count for name, count in node.written.changes.items()}
+    return {
+        f"records_{name}": count for output in node.outputs for name, count in output.written.changes.items()
+    }
 
 
 def _bare(relation: Relation) -> dict[str, Any]:
@@ -208,15 +210,14 @@ def _test_facet(node: NodeRun) -> dict[str, Any] | None:
     return facet(facets.TEST, tests=[told])
 
 
-def _output(node: NodeRun, relation: Relation) -> dict[str, Any]:
-    told = _described(relation)
-    written = node.written
+def _output(node: NodeRun, output: Output) -> dict[str, Any]:
+    told = _described(output.relation)
+    rows, rows_after = output.written.rows, output.written.rows_after
+    metrics = facet(facets.METRICS, rowCount=rows_after, columnMetrics={})
     told["facets"] |= known(
-        columnLineage=column_lineage_facet(node.edges, node.sources),
-        dataQualityMetrics=None
-        if written.rows_after is None
-        else facet(facets.METRICS, rowCount=written.rows_after, columnMetrics={}),
+        columnLineage=column_lineage_facet(output.edges, node.sources),
+        dataQualityMetrics=None if rows_after is None else metrics,
     )
-    if written.rows is not None:
-        told["outputFacets"] = {"outputStatistics": facet(facets.OUTPUT_STATISTICS, rowCount=written.rows)}
+    if rows is not None:
+        told["outputFacets"] = {"outputStatistics": facet(facets.OUTPUT_STATISTICS, rowCount=rows)}
     return told

@@ -53,10 +53,19 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Output:
+    """A relation that a node writes (its own, and those that its hooks write), and the column edges into it."""
+
+    relation: Relation
+    edges: tuple[ColumnEdge, ...] = ()
+    written: Written = Written()
+
+
+@dataclass(frozen=True)
 class NodeRun:
     """One execution of a node or test. Times are UTC; `path` is its file in the repository.
 
-    `edges` are those into the node, `sources` names the relations that they come from.
+    `sources` names the relations that edges come from.
     """
 
     event_id: str
@@ -71,10 +80,8 @@ class NodeRun:
     path: str | None = None
     description: str | None = None
     inputs: tuple[Relation, ...] = ()
-    output: Relation | None = None
-    edges: tuple[ColumnEdge, ...] = ()
+    outputs: tuple[Output, ...] = ()
     sources: Mapping[str, Dataset] = field(default_factory=dict)
-    written: Written = Written()
     test: Test | None = None
 
 

@@ -74,6 +74,8 @@ class Warehouse(Protocol):
     engine: str
     database: str
     audit_schema: str
+    location: str
+    """Where the database is, as OpenLineage names it (see `connect.location_of`)."""
     values: Values
 
     def table(self, name: str) -> str:

@@ -7,11 +7,13 @@ adapter, sets up no logger and no telemetry, and works with dbt-core 1.11 and 1.
 import json
 import os
 import re
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import quote
 
 from batch_audit.errors import BatchAuditError, ConfigurationError, StoreMissingError, WarehouseError
 from batch_audit.settings import Settings
@@ -58,7 +60,22 @@ def open_warehouse(settings: Settings, *, create: bool = False) -> Warehouse:
         _prepare_duckdb(config, settings.project_dir, create)
     audit_schema = resolve_audit_schema(settings, config)
     open_handle, release = _adapter_handles(config)
-    return cast(Warehouse, warehouse_class(open_handle, release, config.credentials.database, audit_schema))
+    database, location = config.credentials.database, location_of(config.credentials)
+    return cast(Warehouse, warehouse_class(open_handle, release, database, audit_schema, location))
+
+
+def location_of(credentials: Any) -> str:
+    """The namespace of the target's datasets, a URI.
+
+    Postgres: `postgres://host:port` (OpenLineage, Naming); a socket's server is on this machine. For DuckDB OpenLineage
+    has no rule: `duckdb://` and the file's path, as its dbt integration does.
+    """
+    if credentials.type == "duckdb":
+        return f"duckdb://{quote(credentials.path)}"
+    host = str(credentials.host)
+    if host.startswith("/"):
+        host = socket.gethostname()
+    return f"{credentials.type}://{f'[{host}]' if ':' in host else host}:{credentials.port}"
 
 
 def transactions_disabled(settings: Settings) -> bool:

@@ -27,11 +27,12 @@ class DuckDBWarehouse:
     values: Values = DuckDBValues()
 
     def __init__(
-        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
-    ):
+        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str,
+        location: str,
+    ):  # fmt: skip
         """`open_handle` gives a new adapter handle on each call; `release` lets go of the database file."""
         self.database = database
-        self.audit_schema = audit_schema
+        self.audit_schema, self.location = audit_schema, location
         self._open_handle = open_handle
         self._release = release
         self._handle = open_handle()

@@ -33,11 +33,12 @@ class PostgresWarehouse:
     values: Values = PostgresValues()
 
     def __init__(
-        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str
-    ):
+        self, open_handle: Callable[[], Any], release: Callable[[], None], database: str, audit_schema: str,
+        location: str,
+    ):  # fmt: skip
         """`open_handle` gives a new connection on each call; `release` lets go of the adapter's own."""
         self.database = database
-        self.audit_schema = audit_schema
+        self.audit_schema, self.location = audit_schema, location
         self._open_handle = open_handle
         self._release = release
         self._handle = _prepared(open_handle())
