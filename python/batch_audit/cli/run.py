@@ -23,6 +23,11 @@ from batch_audit.settings import Settings
 )
 @click.option("--no-report", is_flag=True, help="Write no report at the end.")
 @click.option("--no-lineage", is_flag=True, help="Do not read and record column lineage.")
+@click.option(
+    "--openlineage", envvar="BATCH_AUDIT_OPENLINEAGE", metavar="DEST",
+    help="Write OpenLineage events at the end: to a file, an http(s) URL, or `client` for what openlineage.yml or"
+    " OPENLINEAGE_… variables say. [env: BATCH_AUDIT_OPENLINEAGE]",
+)  # fmt: skip
 @click.option("--summary-file", type=click.Path(dir_okay=False), help="Write the summary there as JSON.")
 @click.argument("command_line", metavar="COMMAND…", nargs=-1, required=True, type=click.UNPROCESSED)
 @common_options
@@ -34,6 +39,7 @@ def command(
     actor: str | None,
     no_report: bool,
     no_lineage: bool,
+    openlineage: str | None,
     summary_file: str | None,
     command_line: tuple[str, ...],
 ) -> None:
@@ -48,10 +54,15 @@ def command(
     from batch_audit.runner.batch import Options, run_batch
     from batch_audit.runner.summary import print_summary
 
+    to = None
+    if openlineage:
+        from batch_audit.openlineage.destination import destination
+
+        to = destination(openlineage)
     console = people(settings)
     summary = run_batch(
         settings,
-        Options(command_line, job, batch_id, actor, not no_report, not no_lineage),
+        Options(command_line, job, batch_id, actor, not no_report, not no_lineage, to),
         functools.partial(busy, console),
     )
     if summary_file is not None:

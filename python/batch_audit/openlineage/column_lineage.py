@@ -137,10 +137,12 @@ def _joined(outer: ColumnEdge, inner: ColumnEdge) -> Edge:
         kind, subtype = inner.kind, inner.subtype
     else:
         kind, subtype = "DIRECT", max(outer.subtype, inner.subtype, key=_strength)
+    renamed = outer.kind == "DIRECT" and outer.subtype == "IDENTITY"
+    expression = inner.expression if renamed else outer.expression
     unsure = ANY in (inner.target_column, outer.source_column)
     return Edge(
         inner.source, ANY if unsure else inner.source_column, outer.target_column, kind, subtype,
-        outer.masking or inner.masking, outer.expression or inner.expression,
+        outer.masking or inner.masking, expression or outer.expression or inner.expression,
     )  # fmt: skip
 
 

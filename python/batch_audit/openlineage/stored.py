@@ -103,7 +103,7 @@ def _read_edges(
         if unseen:
             built = read.rows(
                 "relations",
-                f"{_RELATIONS} where recency = 1 and node_id in {_listed(read, unseen)} group by node_id",
+                f"{_RELATIONS} where recency = 1 and node_id in {_listed(read, unseen)}",
             )
             relations.update((str(row["node_id"]), str(row["relation"])) for row in built)
         wanted = unseen - relations.keys()

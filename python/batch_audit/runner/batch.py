@@ -32,6 +32,7 @@ from batch_audit.runner.summary import Summary
 from batch_audit.settings import Settings
 
 if TYPE_CHECKING:
+    from batch_audit.openlineage.destination import Destination
     from batch_audit.runner.lineage import LineageWatch
 
 INCOMPLETE = 4
@@ -51,6 +52,7 @@ class Options:
     actor: str | None = None
     report: bool = True
     lineage: bool = True
+    openlineage: Destination | None = None
 
 
 def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
@@ -83,6 +85,8 @@ def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
         report = (
             _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
         )
+        if options.openlineage is not None:
+            notes += _openlineage(written, start.batch_id, options.openlineage, paths, evidence)
     return _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
 
 
@@ -267,6 +271,16 @@ def _report(settings: Settings, batch_id: str, notes: list[str]) -> str | None:
         )
         return None
     return str(path)
+
+
+def _openlineage(
+    written: Written, batch_id: str, destination: Destination, paths: Paths, evidence: Evidence
+) -> list[str]:
+    from batch_audit.runner.openlineage import emit_batch
+
+    if written.finished is None:
+        return ["OpenLineage: no events, because the batch is not in the store"]
+    return emit_batch(written.settings, batch_id, destination, paths.target, evidence.built())
 
 
 def _summary(
