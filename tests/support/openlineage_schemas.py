@@ -56,8 +56,7 @@ def problems(event: dict[str, Any]) -> list[str]:
     if found:
         return found
     places = [(event["run"], "facets", base.RunFacet), (event["job"], "facets", base.JobFacet)]
-    for dataset in [*event["inputs"], *event["outputs"]]:
-        places.append((dataset, "facets", base.DatasetFacet))
+    places += [(dataset, "facets", base.DatasetFacet) for dataset in [*event["inputs"], *event["outputs"]]]
     places += [(dataset, "inputFacets", base.InputDatasetFacet) for dataset in event["inputs"]]
     places += [(dataset, "outputFacets", base.OutputDatasetFacet) for dataset in event["outputs"]]
     for holder, name, kind in places:

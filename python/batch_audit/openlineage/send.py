@@ -65,6 +65,8 @@ def _append(path: str, lines: str) -> None:
 def _send(events: Sequence[Event], destination: Destination, limits: Limits) -> None:
     deadline = time.monotonic() + limits.all
     client = _client(destination, limits)
+    # The client would add the commit that is checked out now, which need not be the one that ran.
+    client.config.facets.source_code_location.disabled = True
     sent = 0
     try:
         for event in events:
@@ -125,12 +127,19 @@ def _http(url: str, limits: Limits) -> Any:
 
 
 def _as_client_event(event: Event) -> Any:
-    """The event as the client's own class, so that its filters and tags apply; facets stay plain."""
+    """The event as the client's own class, so that its filters and tags apply. Other facets stay plain."""
     from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+    from openlineage.client.facet_v2 import tags_run
 
+    facets = dict(event["run"].get("facets", {}))
+    if "tags" in facets:
+        # The client adds its own tags to these, as objects.
+        tags = [tags_run.TagsRunFacetFields(**tag) for tag in facets["tags"]["tags"]]
+        facets["tags"] = tags_run.TagsRunFacet(tags=tags, producer=event["producer"])
     return RunEvent(
         eventType=RunState(event["eventType"]), eventTime=event["eventTime"], producer=event["producer"],
-        run=Run(**event["run"]), job=Job(**event["job"]), inputs=[InputDataset(**item) for item in event["inputs"]],
+        run=Run(event["run"]["runId"], facets), job=Job(**event["job"]),
+        inputs=[InputDataset(**item) for item in event["inputs"]],
         outputs=[OutputDataset(**item) for item in event["outputs"]],
     )  # fmt: skip
 
