@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,14 @@ SLOW = {
 }
 
 
-def run(project: Project, *command: str, **options: Any) -> tuple[int, dict[str, Any]]:
-    """The exit status and the summary of one `batch-audit run`."""
+def run(
+    project: Project, *command: str, before: Sequence[str] = (), **options: Any
+) -> tuple[int, dict[str, Any]]:
+    """The exit status and the summary of one `batch-audit run`; `before` are more options of it."""
     summary = project.root / "summary.json"
     summary.unlink(missing_ok=True)
     done = project.batch_audit(
-        "run", "--no-report", "--summary-file", str(summary), "--", *command, check=False, **options
+        "run", "--no-report", "--summary-file", str(summary), *before, "--", *command, check=False, **options
     )
     return done.returncode, json.loads(summary.read_text(encoding="utf-8"))
 

@@ -185,6 +185,8 @@ def test_the_commit_that_is_checked_out_now_is_not_taken_for_the_one_that_ran(
 ) -> None:
     for command in (["init", "-q"], ["remote", "add", "origin", "https://git.example/shop.git"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    wanted = "facets: {source_code_location: {disabled: false}}\n"
+    (tmp_path / "openlineage.yml").write_text(wanted, encoding="utf-8")
     author = ["-c", "user.name=a", "-c", "user.email=a@x.o"]
     subprocess.run(["git", *author, "commit", "-q", "--allow-empty", "-m", "now"], cwd=tmp_path, check=True)
     deliver(EVENTS, url_destination(endpoint.url), QUICK)
@@ -197,8 +199,9 @@ def test_a_client_that_nothing_configures_is_refused() -> None:
         deliver(EVENTS, destination("client"), QUICK)
 
 
-def test_a_client_whose_configuration_is_broken_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "openlineage.yml").write_text("transport: {type: nonsense}\n", encoding="utf-8")
+@pytest.mark.parametrize("content", ["transport: {type: nonsense}", "facets: {nonsense: 1}"])
+def test_a_client_whose_configuration_is_broken_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "openlineage.yml").write_text(content, encoding="utf-8")
     with pytest.raises(ConfigurationError, match="cannot be set up"):
         deliver(EVENTS, destination("client"), QUICK)
 

@@ -30,20 +30,26 @@ class Described:
     code: str | None = None
 
 
-def read_described(manifest: Path, invocations: Collection[str]) -> dict[str, Described] | None:
-    """The nodes of a manifest by unique_id; None if there is none, or it is of none of these invocations."""
+@dataclass(frozen=True)
+class Manifest:
+    """The nodes of a manifest by unique_id, and the dbt call that made it; None where there is no manifest."""
+
+    invocation_id: str | None = None
+    nodes: Mapping[str, Described] = field(default_factory=dict)
+
+
+def read_manifest(target: Path) -> Manifest:
+    """The manifest in dbt's target folder, with the compiled code beside it; an empty one if it cannot be read."""
     try:
-        content = json.loads(manifest.read_bytes())
-        if content["metadata"]["invocation_id"] in invocations:
-            return described(content)
+        content = json.loads((target / "manifest.json").read_bytes())
+        return Manifest(str(content["metadata"]["invocation_id"]), described(content, target / "compiled"))
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    return None
+        return Manifest()
 
 
-def described(manifest: Mapping[str, Any]) -> dict[str, Described]:
-    """The models, seeds, snapshots, sources and tests of a manifest."""
-    relations = read_project(manifest).nodes
+def described(manifest: Mapping[str, Any], compiled: Path | None = None) -> dict[str, Described]:
+    """The models, seeds, snapshots, sources and tests of a manifest; `compiled` is dbt's target/compiled."""
+    relations = read_project(manifest, compiled).nodes
     groups = [_object(group) for group in _object(manifest.get("groups")).values()]
     owned = {str(group.get("name")): _owner_name(group.get("owner")) for group in groups}
     raw = {**_object(manifest.get("nodes")), **_object(manifest.get("sources"))}
@@ -67,7 +73,7 @@ def _described(
         {str(column["name"]): str(column["description"]) for column in columns if column.get("description")},
         tuple(_owners(item, owned)),
         _test_kind(item),
-        _text(item.get("compiled_code")),
+        _text(node.code if node else item.get("compiled_code")),
     )
 
 

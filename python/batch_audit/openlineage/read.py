@@ -12,7 +12,7 @@ from typing import Any
 
 from batch_audit.openlineage.code import compiled_code
 from batch_audit.openlineage.column_lineage import ColumnEdge, Dataset, read_through
-from batch_audit.openlineage.described import Described, read_described
+from batch_audit.openlineage.described import Described, Manifest, read_manifest
 from batch_audit.openlineage.facts import (
     BatchRun,
     Field,
@@ -49,15 +49,17 @@ def batch_run(
     The manifest counts only if it was made by a dbt call of this batch, code only if its hash is on record.
     """
     ids = {str(row["invocation_id"]) for row in stored.invocations}
-    found = read_described(artifacts.target / "manifest.json", ids)
-    reader = _Reader(stored, location, found or {}, artifacts, repository[1])
+    manifest = read_manifest(artifacts.target)
+    own = manifest if manifest.invocation_id in ids else Manifest()
+    code = _code(stored, manifest, artifacts)
+    reader = _Reader(stored, location, own.nodes, code, artifacts.hide, repository[1])
     batch = stored.batch
     run = BatchRun(
         str(batch["batch_id"]), str(batch["status"]), batch["started_at"], batch["ended_at"], batch["project"],
         batch["job"], _hidden(artifacts.hide, batch["error_message"] or batch["status_reason"]), batch["dbt_version"],
         engine, repository[0], parent, tuple(reader.runs()),
     )  # fmt: skip
-    return run, list(_notes(found is None, reader.nameless(), run))
+    return run, list(_notes(own.invocation_id is None, reader.nameless(), run))
 
 
 def _notes(no_manifest: bool, nameless: Sequence[str], run: BatchRun) -> Iterable[str]:
@@ -73,19 +75,22 @@ def _notes(no_manifest: bool, nameless: Sequence[str], run: BatchRun) -> Iterabl
         yield "the batch still runs, so its run has no end yet: send it again when it has ended"
 
 
+def _code(stored: Stored, manifest: Manifest, artifacts: Artifacts) -> dict[str, str]:
+    rows = [("node_id", row) for row in stored.nodes] + [("test_id", row) for row in stored.tests]
+    hashes = {str(row[key]): str(row["compiled_checksum"]) for key, row in rows if row["compiled_checksum"]}
+    results = artifacts.target / "run_results.json"
+    return compiled_code(hashes, results, manifest.nodes, artifacts.given_code)
+
+
 class _Reader:
     """What stays the same from node to node: names, columns, code."""
 
     def __init__(
-        self,
-        stored: Stored,
-        location: str,
-        described: Mapping[str, Described],
-        artifacts: Artifacts,
-        prefix: str,
-    ):
+        self, stored: Stored, location: str, described: Mapping[str, Described], code: Mapping[str, str],
+        hide: Callable[[str], str], prefix: str,
+    ):  # fmt: skip
         self._stored, self._location, self._described = stored, location, described
-        self._hide, self._prefix = artifacts.hide, prefix
+        self._code, self._hide, self._prefix = code, hide, prefix
         self._datasets = self._named()
         self._columns = _columns(stored)
         self._inner: dict[str, Sequence[ColumnEdge]] = {
@@ -94,10 +99,6 @@ class _Reader:
             if name not in self._datasets
         }
         self._invocations = {row["invocation_id"]: row for row in stored.invocations}
-        rows = [("node_id", row) for row in stored.nodes] + [("test_id", row) for row in stored.tests]
-        hashes = {str(row[key]): row["compiled_checksum"] for key, row in rows if row["compiled_checksum"]}
-        results = artifacts.target / "run_results.json"
-        self._code = compiled_code(hashes, results, described, artifacts.given_code)
 
     def _named(self) -> dict[str, Dataset]:
         """Unique_id to dataset. The store's relations count before the manifest's."""

@@ -65,8 +65,6 @@ def _append(path: str, lines: str) -> None:
 def _send(events: Sequence[Event], destination: Destination, limits: Limits) -> None:
     deadline = time.monotonic() + limits.all
     client = _client(destination, limits)
-    # The client would add the commit that is checked out now, which need not be the one that ran.
-    client.config.facets.source_code_location.disabled = True
     sent = 0
     try:
         for event in events:
@@ -87,10 +85,11 @@ def _client(destination: Destination, limits: Limits) -> OpenLineageClient:
     """The client, for the URL or as it is configured. Raises ConfigurationError where nothing configures it."""
     from openlineage.client import OpenLineageClient
 
-    if destination.kind == "url":
-        return OpenLineageClient(transport=_http(destination.address, limits))
+    transport = _http(destination.address, limits) if destination.kind == "url" else None
     try:
-        client = OpenLineageClient()
+        client = OpenLineageClient(transport=transport)
+        # The client would add the commit that is checked out now, which need not be the one that ran.
+        client.config.facets.source_code_location.disabled = True
     except Exception as error:  # a configuration of the wrong shape fails in the client's own ways
         raise ConfigurationError(
             f"The OpenLineage client cannot be set up: {_text(error)}.\n  Check openlineage.yml and OPENLINEAGE_… ."
