@@ -93,10 +93,12 @@ class _Reader:
         self._code, self._hide, self._prefix = code, hide, prefix
         self._datasets = self._named()
         self._columns = _columns(stored)
+        # A model whose code was read and that has no relation; a source without a name has no code.
+        ephemeral = {name for name in stored.records if name.startswith("model.")}
         self._inner: dict[str, Sequence[ColumnEdge]] = {
             name: [edge for target, edge in edges if target == name]
             for name, edges in stored.edges.items()
-            if name not in self._datasets
+            if name not in self._datasets and (edges or name in ephemeral)
         }
         self._invocations = {row["invocation_id"]: row for row in stored.invocations}
 
