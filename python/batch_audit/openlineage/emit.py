@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from batch_audit.errors import ConfigurationError
 from batch_audit.openlineage.events import Event, batch_events
@@ -56,7 +57,10 @@ def events_of(
 
 def parent_of(environment: Mapping[str, str]) -> dict[str, Any] | None:
     """The run that OPENLINEAGE_PARENT_ID names, `namespace/job/run id`, as schedulers set it for dbt-ol."""
-    parts = environment.get("OPENLINEAGE_PARENT_ID", "").rsplit("/", 2)
-    if len(parts) != 3 or not all(parts) or not re.fullmatch(r"[0-9a-fA-F-]{36}", parts[2]):
+    namespace, _, rest = environment.get("OPENLINEAGE_PARENT_ID", "").rpartition("/")
+    namespace, _, job = namespace.rpartition("/")
+    try:
+        run_id = str(UUID(rest))
+    except ValueError:
         return None
-    return {"run": {"runId": parts[2]}, "job": {"namespace": parts[0], "name": parts[1]}}
+    return {"run": {"runId": run_id}, "job": {"namespace": namespace, "name": job}} if namespace and job else None
