@@ -138,5 +138,13 @@ def test_a_parent_is_named_whole_or_not_at_all() -> None:
     assert parent_of({"OPENLINEAGE_PARENT_ID": f"http://airflow/etl.shop/{run}"}) == {
         "run": {"runId": run}, "job": {"namespace": "http://airflow", "name": "etl.shop"},
     }  # fmt: skip
-    for text in ("", run, f"etl/{run}", "ns/job/not-a-uuid", f"//{run}", f"ns/job/{run}x", "ns/job/" + "-" * 36):
+    for text in (
+        "",
+        run,
+        f"etl/{run}",
+        "ns/job/not-a-uuid",
+        f"//{run}",
+        f"ns/job/{run}x",
+        "ns/job/" + "-" * 36,
+    ):
         assert parent_of({"OPENLINEAGE_PARENT_ID": text}) is None

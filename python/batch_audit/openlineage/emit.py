@@ -63,4 +63,8 @@ def parent_of(environment: Mapping[str, str]) -> dict[str, Any] | None:
         run_id = str(UUID(rest))
     except ValueError:
         return None
-    return {"run": {"runId": run_id}, "job": {"namespace": namespace, "name": job}} if namespace and job else None
+    return (
+        {"run": {"runId": run_id}, "job": {"namespace": namespace, "name": job}}
+        if namespace and job
+        else None
+    )
