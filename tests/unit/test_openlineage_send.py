@@ -65,6 +65,13 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> No
     ]
 
 
+def test_text_that_is_no_unicode_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    event = {"eventType": "START", "text": "\ud800é\x00\u2028\n"}
+    deliver([event], file_destination(str(path)))
+    assert [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]] == [event]
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(DeliveryError, match=r"cannot be written to /dev/full: No space left"):
         deliver(EVENTS, Destination("file", "/dev/full"))
@@ -80,6 +87,11 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_address_that_is_no_endpoint_is_refused_at_once(text: str) -> None:
     with pytest.raises(ConfigurationError, match="give http://host:port"):
         destination(text)
+
+
+def test_stdout_is_the_commands_own() -> None:
+    with pytest.raises(ConfigurationError, match="stdout"):
+        destination("-")
 
 
 def test_a_server_receives_every_event_valid_and_in_order(endpoint: Endpoint) -> None:

@@ -27,6 +27,7 @@ def git(folder: Path, *arguments: str) -> str:
     [
         ("https://ana:t0ken@git.example/shop.git?a=b", "https://git.example/shop.git"),
         ("git@git.example:team/shop.git", "ssh://git.example/team/shop.git"),
+        ("https://git.example/my shop.git", "https://git.example/my%20shop.git"),
         ("ssh://git@git.example:2222/shop.git", "ssh://git.example:2222/shop.git"),
         ("/srv/git/shop.git", None), ("file:///srv/git/shop.git", None), ("../shop", None), ("", None), (None, None),
     ],

@@ -39,6 +39,10 @@ def destination(text: str) -> Destination:
 
     Raises ConfigurationError for what cannot be written to, before anything is run or read.
     """
+    if text == "-":
+        raise ConfigurationError(
+            "OpenLineage events cannot go to stdout, which is the command's: name a file."
+        )
     if text == CLIENT:
         return _with_client(Destination("client"))
     if _SCHEME.match(text):

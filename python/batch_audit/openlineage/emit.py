@@ -18,7 +18,8 @@ from batch_audit.openlineage.stored import read_stored
 from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.warehouses.base import Warehouse
 
-_NAMESPACE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+"""The characters of RFC 3986."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def events_of(
     Raises StoreMissingError if the store or its views are missing, ConfigurationError for a namespace of datasets
     that is no URI.
     """
-    if datasets is not None and not _NAMESPACE.fullmatch(datasets):
+    if datasets is not None and not _URI.fullmatch(datasets):
         raise ConfigurationError(
             f"The namespace of datasets {datasets!r} is no URI: give one such as postgres://host:5432."
         )

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from batch_audit.openlineage.facts import Repository
 
@@ -45,7 +45,7 @@ def public_url(remote: str | None) -> str | None:
     url = urlsplit(f"ssh://{short[1]}/{short[2].lstrip('/')}" if short else remote)
     if url.scheme not in _SHARED or not url.hostname:
         return None
-    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], url.path, "", ""))
+    return urlunsplit((url.scheme, url.netloc.rpartition("@")[2], quote(url.path, safe="/%~"), "", ""))
 
 
 def _git(folder: Path, *arguments: str, timeout: float = 3.0) -> str | None:

@@ -32,8 +32,8 @@ class Limits:
 
 
 def as_lines(events: Sequence[Event]) -> str:
-    """The events as NDJSON: one object per line."""
-    return "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in events)
+    """The events as NDJSON, one object per line, in ASCII: so that any text in them can be written anywhere."""
+    return "".join(json.dumps(event) + "\n" for event in events)
 
 
 def deliver(events: Sequence[Event], destination: Destination, limits: Limits | None = None) -> str:
@@ -51,15 +51,20 @@ def deliver(events: Sequence[Event], destination: Destination, limits: Limits | 
 
 
 def _append(path: str, lines: str) -> None:
-    """Append in one write, after a line that a crash cut short; only the owner may read a new file."""
+    """Append all lines, after one that a crash cut short; only the owner may read a new file."""
     try:
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
-        with os.fdopen(handle, "r+b") as file:
+        with open(path, "ab+", buffering=0, opener=_private) as file:
             end = file.seek(0, os.SEEK_END)
-            cut = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
-            file.write(("\n" if cut else "").encode() + lines.encode("utf-8", "replace"))
+            cut = end > 0 and os.pread(file.fileno(), 1, end - 1) != b"\n"
+            rest = (("\n" if cut else "") + lines).encode("ascii")
+            while rest:
+                rest = rest[file.write(rest) or 0 :]
     except OSError as error:
         raise DeliveryError(f"OpenLineage events cannot be written to {path}: {error.strerror}.") from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _send(events: Sequence[Event], destination: Destination, limits: Limits) -> None:
