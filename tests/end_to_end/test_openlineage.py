@@ -202,7 +202,7 @@ def test_a_later_build_does_not_change_what_is_told_of_an_earlier_one(project: P
     # Code that is as it was is known by its hash; a source's name is in no record.
     assert "The Id" in ends(after)["model.shop.quoted"]["job"]["facets"]["sql"]["query"]
     assert ends(after)["model.shop.quoted"]["inputs"] == []
-    assert "1 inputs are left out" in done.stderr and "source.shop.raw.odd" in done.stderr
+    assert "relations whose full names are not known are left out (1): source.shop.raw.odd" in done.stderr
 
 
 def del_broken(project: Project) -> None:

@@ -19,6 +19,10 @@ from batch_audit.settings import Settings
 )
 @click.option("--client", is_flag=True, help="Send as openlineage.yml or OPENLINEAGE_… variables say.")
 @click.option(
+    "--timeout", type=click.FloatRange(min=1), default=600.0, show_default=True,
+    help="Seconds for sending all events.",
+)  # fmt: skip
+@click.option(
     "--namespace", envvar="OPENLINEAGE_NAMESPACE", default="dbt", show_default=True,
     help="Namespace of the jobs. [env: OPENLINEAGE_NAMESPACE]",
 )  # fmt: skip
@@ -34,6 +38,7 @@ def command(
     out: str | None,
     url: str | None,
     client: bool,
+    timeout: float,
     namespace: str,
     dataset_namespace: str | None,
 ) -> None:
@@ -45,7 +50,7 @@ def command(
     """
     from batch_audit.openlineage.destination import destination, file_destination, url_destination
     from batch_audit.openlineage.emit import Sources, events_of
-    from batch_audit.openlineage.send import as_lines, deliver
+    from batch_audit.openlineage.send import Limits, as_lines, deliver
     from batch_audit.reports.find import find_batch
     from batch_audit.reports.reader import require_views
     from batch_audit.runner.dbt_options import paths_of
@@ -68,7 +73,7 @@ def command(
     if to is None:
         click.echo(as_lines(events), nl=False)
     else:
-        done = deliver(events, to)
+        done = deliver(events, to, Limits(all=timeout))
         console.print(f"openlineage  batch {batch_id}: {done}", markup=False, soft_wrap=True)
         if settings.format == "json":
             machines({"batch_id": batch_id, "events": len(events), "done": done, "notes": notes})

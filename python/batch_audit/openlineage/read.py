@@ -70,7 +70,7 @@ def _notes(no_manifest: bool, nameless: Sequence[str], run: BatchRun) -> Iterabl
         )
     if nameless:
         shown = ", ".join(nameless[:5]) + (f" and {len(nameless) - 5} more" if len(nameless) > 5 else "")
-        yield f"{len(nameless)} inputs are left out, because their full names are not known: {shown}"
+        yield f"relations whose full names are not known are left out ({len(nameless)}): {shown}"
     if run.ended is None:
         yield "the batch still runs, so its run has no end yet: send it again when it has ended"
 
