@@ -1,8 +1,10 @@
 """Batches of the real dbt as OpenLineage events, on both engines: what is told, what is not, and where it goes."""
 
 import json
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -247,6 +249,26 @@ def test_a_run_sends_to_a_server_and_does_not_fail_when_that_fails(project: Proj
     assert not any(
         "pa55word" in str(row["metadata"]) or "k3y-of-mine" in str(row["metadata"]) for row in stored
     )
+    assert_proved(project)
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_an_interrupt_while_events_are_sent_leaves_the_batch_as_it_is(project: Project) -> None:
+    del_broken(project)
+    summary = project.root / "summary.json"
+    options = ["--no-report", "--summary-file", str(summary)]
+    with serving(Endpoint(delay=5)) as endpoint:
+        command = [sys.executable, "-m", "batch_audit", "run", *options, "--openlineage", endpoint.url]
+        process = start(project, *command, "--", "dbt", "seed")
+        wait_until(lambda: bool(endpoint.requests), process)
+        # The runner ignores the first one, as always after its command has ended.
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert process.wait(timeout=30) == 0
+    told_of = json.loads(summary.read_text(encoding="utf-8"))
+    assert told_of["status"] == "success"
+    assert [note for note in told_of["notes"] if "interrupted before all events were delivered" in note]
     assert_proved(project)
 
 

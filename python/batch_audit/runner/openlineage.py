@@ -29,7 +29,8 @@ def emit_batch(
                 environment.get("BATCH_AUDIT_DATASET_NAMESPACE") or None,
             )  # fmt: skip
         return [f"OpenLineage: {said}" for said in (deliver(events, destination), *notes)]
+    except KeyboardInterrupt:
+        said = "interrupted before all events were delivered"
     except Exception as error:  # telling others must never cost the batch anything
-        first = (str(error).splitlines() or [""])[0]
-        said = first or type(error).__name__
-        return [f"OpenLineage: {said} Deliver it with `batch-audit openlineage {batch_id}`."]
+        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return [f"OpenLineage: {said}. Deliver it with `batch-audit openlineage {batch_id}`."]
