@@ -27,9 +27,7 @@ class _Lazy(NamedTuple):
 COMMANDS: Mapping[str, _Lazy] = {
     "init": _Lazy("batch_audit.cli.init", "Set up auditing in a dbt project."),
     "doctor": _Lazy("batch_audit.cli.doctor", "Say what is wrong with the set-up and how to mend it."),
-    "demo": _Lazy(
-        "batch_audit.cli.demo", "Make a small audited project: two batches, verified, with reports."
-    ),
+    "demo": _Lazy("batch_audit.cli.demo", "Make a small audited project, verify it and write its reports."),
     "run": _Lazy("batch_audit.cli.run", "Run a batch: dbt, or a script with several dbt calls."),
     "seal": _Lazy("batch_audit.cli.seal", "Close and seal what a batch left open."),
     "verify": _Lazy(

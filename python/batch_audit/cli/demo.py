@@ -29,7 +29,7 @@ _TRY_NEXT = (
     "--format", "output", type=click.Choice(["text", "json"]), default="text", help="json goes to stdout."
 )
 def command(folder: Path, force: bool, output: str) -> None:
-    """Make a small audited project: two batches, verified, with reports.
+    """Make a small audited project, verify it and write its reports.
 
     Sets up the audit in a copy of an ordinary dbt project on DuckDB (in DIR, default ./batch-audit-demo), builds
     it as two audited batches, the second with new, changed, removed and rejected records and a failing test,
