@@ -28,7 +28,7 @@ _SHOW_AFTER_S = 1.0
 )
 @common_options
 def command(settings: Settings, *, local: bool) -> None:
-    """Prove that nobody altered the store, or name the first wrong thing.
+    """Prove that nobody altered the store, or name what is wrong.
 
     Recomputes every event's hash, every payload's commitment, every Merkle root and the chain of blocks. It only
     reads. Exit status 1 if anything is wrong, or if there is no block to check.
