@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_audit.openlineage.column_lineage import ANY, Dataset, Edge, column_lineage_facet
@@ -70,12 +70,14 @@ def states(events: list[dict[str, Any]]) -> dict[str, list[str]]:
     return found
 
 
+@settings(deadline=None)
 @given(batches)
 def test_every_event_is_valid(batch: BatchRun) -> None:
     for event in batch_events(batch, "dbt"):
         assert problems(json.loads(json.dumps(event))) == []
 
 
+@settings(deadline=None)
 @given(batches)
 def test_each_run_begins_once_and_then_ends_once(batch: BatchRun) -> None:
     events = batch_events(batch, "dbt")
@@ -89,6 +91,7 @@ def test_each_run_begins_once_and_then_ends_once(batch: BatchRun) -> None:
     assert len(runs) == 1 + sum(node.status not in NOT_RUN for node in batch.nodes)
 
 
+@settings(deadline=None)
 @given(batches)
 def test_events_come_in_the_order_of_time_between_those_of_the_batch(batch: BatchRun) -> None:
     events = batch_events(batch, "dbt")
@@ -101,11 +104,13 @@ def test_events_come_in_the_order_of_time_between_those_of_the_batch(batch: Batc
         assert event["run"]["facets"]["parent"]["job"] == {"namespace": "dbt", "name": job_name(batch)}
 
 
+@settings(deadline=None)
 @given(batches)
 def test_sending_twice_sends_the_same(batch: BatchRun) -> None:
     assert batch_events(batch, "dbt") == batch_events(replace(batch), "dbt")
 
 
+@settings(deadline=None)
 @given(batches, st.uuids().map(str))
 def test_another_batch_has_other_runs(batch: BatchRun, other: str) -> None:
     mine, theirs = batch_events(batch, "dbt"), batch_events(replace(batch, batch_id=other), "dbt")
@@ -113,6 +118,7 @@ def test_another_batch_has_other_runs(batch: BatchRun, other: str) -> None:
         assert not states(mine).keys() & states(theirs).keys()
 
 
+@settings(deadline=None)
 @given(st.lists(edges, max_size=12), sources)
 def test_the_facet_says_each_edge_that_it_can_name_and_no_other(
     found: list[Edge], named: dict[str, Dataset]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batch_audit.openlineage.column_lineage import ColumnEdge, Edge, read_through
@@ -57,6 +57,7 @@ def plain(edge: ColumnEdge) -> tuple[str, str, str | None, str, str, bool]:
     return edge.source, edge.source_column, edge.target_column, edge.kind, edge.subtype, edge.masking
 
 
+@settings(deadline=None)
 @given(into(1), into(2), into(3), into(4))
 def test_reading_through_is_walking_every_path(
     e1: list[Edge], e2: list[Edge], e3: list[Edge], model: list[Edge]
