@@ -121,6 +121,7 @@ def test_code_counts_only_if_its_hash_is_on_record(tmp_path: Path) -> None:
         ({"type": "postgres", "host": "fe80::1", "port": 5432}, "postgres://[fe80::1]:5432"),
         ({"type": "duckdb", "path": "/data/my shop#1.duckdb"}, "duckdb:///data/my%20shop%231.duckdb"),
         ({"type": "duckdb", "path": "md:shop"}, "duckdb://md%3Ashop"),
+        ({"type": "duckdb", "path": "md:shop?motherduck_token=s3cret"}, "duckdb://md%3Ashop"),
     ],
 )  # fmt: skip
 def test_the_namespace_of_datasets_is_a_uri(credentials: dict[str, Any], location: str) -> None:

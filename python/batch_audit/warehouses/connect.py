@@ -71,7 +71,8 @@ def location_of(credentials: Any) -> str:
     has no rule: `duckdb://` and the file's path, as its dbt integration does.
     """
     if credentials.type == "duckdb":
-        return f"duckdb://{quote(credentials.path)}"
+        path, _, _ = str(credentials.path).partition("?")  # what follows may hold a token (MotherDuck)
+        return f"duckdb://{quote(path)}"
     host = str(credentials.host)
     if host.startswith("/"):
         host = socket.gethostname()
