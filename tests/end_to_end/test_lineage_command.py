@@ -1,7 +1,5 @@
 """`batch-audit lineage` on a project: from the store and from the manifest, which must agree."""
 
-import csv
-import io
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +10,7 @@ from tests.support.project import Project
 from tests.support.runs import run
 
 # Valid on its engine, and not understood by the parser.
-UNREADABLE = {"duckdb": "n!", "postgres": "operator(pg_catalog.-) n"}
+UNREADABLE = {"duckdb": "cast(n as int)!", "postgres": "operator(pg_catalog.-) n"}
 FILES = {
     "seeds/people.csv": "id,email,region,changed_at\n1,a@x.o,7,2026-01-01 00:00:00\n2,b@x.o,8,2026-01-01 00:00:01\n",
     "models/stg.sql": (
@@ -71,6 +69,13 @@ def edges(found: dict[str, Any]) -> set[tuple[Any, ...]]:
     return {tuple(sorted((k, v) for k, v in edge.items() if v is not None)) for edge in found["edges"]}
 
 
+def nodes(found: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """What a slice says of its nodes; only the warehouse itself makes their columns certain."""
+    return [
+        (node["id"], node["name"], node["kind"], node["relation"], node["columns"]) for node in found["nodes"]
+    ]
+
+
 def gaps(found: dict[str, Any]) -> set[tuple[str, str | None, str]]:
     return {(gap["node"], gap["column"], gap["reason"]) for gap in found["unknown"]}
 
@@ -78,14 +83,25 @@ def gaps(found: dict[str, Any]) -> set[tuple[str, str | None, str]]:
 def test_store_and_manifest_give_the_same_answers(project: Project, engine: str) -> None:
     status, summary = run(project, "dbt", "build")
     assert (status, summary["notes"]) == (0, [])
-    asked = ("people", "people.email", "mart", "mart.hidden", "show.n", "star", "kept", "raw.odd", "board", "unreadable")
+    asked = (
+        "people",
+        "people.email",
+        "mart",
+        "mart.hidden",
+        "show.n",
+        "star",
+        "kept",
+        "raw.odd",
+        "board",
+        "unreadable",
+    )
     for name in asked:
         stored, read = lineage(project, name), lineage(project, name, "--manifest")
         assert (stored["from"]["kind"], read["from"]["kind"]) == ("store", "manifest")
         assert stored["from"]["batch_id"] == summary["batch_id"]
         assert edges(stored) == edges(read)
         assert gaps(stored) == gaps(read)
-        assert stored["nodes"] == read["nodes"]
+        assert nodes(stored) == nodes(read)
     below = lineage(project, "people.email", "--downstream")
     reached = {(edge["target"], edge["target_column"]) for edge in below["edges"]}
     assert reached >= {

@@ -28,13 +28,11 @@ _UNBROKEN = 100_000
 def write(content: str, out: Path | None) -> None:
     """Write an answer to stdout, or into a file. Raises ConfigurationError if that cannot be written."""
     if out is None:
-        stream = click.get_text_stream("stdout", encoding="utf-8", errors="surrogateescape")
-        stream.write(content)
-        stream.flush()
+        click.echo(content.encode("utf-8", "replace"), nl=False)
         return
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(content.encode("utf-8", "surrogatepass"))
+        out.write_bytes(content.encode("utf-8", "replace"))
     except OSError as error:
         raise ConfigurationError(f"{out} cannot be written: {error}.\n  Give another --out.") from error
 

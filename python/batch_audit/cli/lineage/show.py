@@ -30,9 +30,15 @@ TARGET_PATH = click.option(
 @click.option("--upstream", is_flag=True, help="Only what it comes from. Default: both directions.")
 @click.option("--downstream", is_flag=True, help="Only what comes from it.")
 @click.option("--depth", type=click.IntRange(1), help="How many steps away. Default: all.")
-@click.option("--direct", is_flag=True, help="Follow values only, not what filters, joins, groups or sorts them.")
-@click.option("--as-of", metavar="BATCH", help="As it was on record after this batch, or at this ISO 8601 time.")
-@click.option("--manifest", is_flag=True, help="Read dbt's manifest as it lies there, and not the audit store.")
+@click.option(
+    "--direct", is_flag=True, help="Follow values only, not what filters, joins, groups or sorts them."
+)
+@click.option(
+    "--as-of", metavar="BATCH", help="As it was on record after this batch, or at this ISO 8601 time."
+)
+@click.option(
+    "--manifest", is_flag=True, help="Read dbt's manifest as it lies there, and not the audit store."
+)
 @TARGET_PATH
 @click.option(
     "--namespace", help="Namespace of datasets for --format openlineage. Default: the adapter's name."
@@ -128,7 +134,9 @@ def _from_store(
         raise StoreMissingError(f"{reading.unique_id} has no lineage on record.")
     newer = beside and beside.made and known.origin.moment and beside.made > known.origin.moment
     if as_of is None and newer:
-        known = with_notes(known, "dbt's manifest is newer than this record: --manifest shows the code as it is")
+        known = with_notes(
+            known, "dbt's manifest is newer than this record: --manifest shows the code as it is"
+        )
     return known, reading
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -17,14 +18,18 @@ _STDIN = "-"
 
 @click.command()
 @click.argument("file", type=click.Path(allow_dash=True, path_type=str))
-@click.option("--dialect", help="Dialect, as sqlglot names it. Default: that of dbt's manifest, else generic SQL.")
+@click.option(
+    "--dialect", help="Dialect, as sqlglot names it. Default: that of dbt's manifest, else generic SQL."
+)
 @click.option(
     "--schema", "schema_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     help="Columns of relations, in YAML or JSON: `relation: [column, …]`, or `relation: {column: type}`.",
 )  # fmt: skip
 @click.option("--target", default="result", show_default=True, help="What a bare query fills.")
 @click.option("--namespace", default="sql", show_default=True, help="Namespace for --format openlineage.")
-@click.option("--format", "output", type=click.Choice(_FORMATS), help="Default: tree. [env: BATCH_AUDIT_FORMAT]")
+@click.option(
+    "--format", "output", type=click.Choice(_FORMATS), help="Default: tree. [env: BATCH_AUDIT_FORMAT]"
+)
 @OUT
 @click.option("-q", "--quiet", is_flag=True, help="Print the answer only. [env: BATCH_AUDIT_QUIET]")
 def sql(
@@ -54,7 +59,7 @@ def sql(
 
 def _text(file: str) -> str:
     try:
-        data = click.get_binary_stream("stdin").read() if file == _STDIN else Path(file).read_bytes()
+        data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
         return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}.") from error

@@ -85,7 +85,9 @@ class _Planter:
 
     def _refer(self, roots: Sequence[Branch]) -> None:
         """Say of every line that is not in full where the one that is stands."""
-        order = {id(line): place for place, line in enumerate(line for root in roots for line in root.lines())}
+        order = {
+            id(line): place for place, line in enumerate(line for root in roots for line in root.lines())
+        }
         for reference in self._references:
             full = self._placed[_place(reference)]
             reference.shown = "above" if order[id(full)] < order[id(reference)] else "below"
@@ -169,7 +171,7 @@ class _Planter:
             if gap not in self._gaps and fits:
                 self._gaps.add(gap)
                 where = [] if node == branch.node else [self._slice.known.label(node)]
-                where += [gap.column] if gap.column not in (None, branch.column) else []
+                where += [gap.column] if gap.column is not None and gap.column != branch.column else []
                 text = (".".join(where) + ": " if where else "") + gap.reason
                 branch.children.append(Branch("gap", node, gap.column, text=text))
 

@@ -42,22 +42,28 @@ def _facet(found: Slice, target: str, edges: Sequence[ProjectEdge], namespace: s
     columns = dict.fromkeys(edge.target_column for edge in sure if edge.target_column is not None)
     unknown = [
         {"field": None if edge.target_column == "*" else edge.target_column,
-         "reason": edge.note or f"it reads {edge.source_column} of {_name(found, edge.source) or 'a relation'}, and no more"
-                                " is known"}
+         "reason": edge.note or _not_told(found, edge)}
         for edge in edges if edge not in sure
     ] + [{"field": gap.column, "reason": gap.reason} for gap in found.gaps if gap.unique_id == target]  # fmt: skip
     facet = {
         "_producer": PRODUCER,
         "_schemaURL": SCHEMA,
         "fields": {
-            column: {
-                "inputFields": _inputs(found, [e for e in sure if e.target_column == column], namespace)
-            }
+            column: {"inputFields": _inputs(found, [e for e in sure if e.target_column == column], namespace)}
             for column in columns
         },
         "dataset": _inputs(found, [edge for edge in sure if edge.target_column is None], namespace),
     }
     return facet | ({"unknown": unknown} if unknown else {})
+
+
+def _not_told(found: Slice, edge: ProjectEdge) -> str:
+    where = (
+        f"{edge.source_column} of {_name(found, edge.source)}"
+        if edge.source
+        else f"a column {edge.source_column}"
+    )
+    return f"it reads {where}, and no more is known"
 
 
 def _inputs(found: Slice, edges: Sequence[ProjectEdge], namespace: str) -> list[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,9 @@ _PROCESSES = 4
 class Artifacts:
     """A folder of dbt's artifacts: the project that its manifest describes, and the columns of its catalog.
 
-    `made` is when dbt wrote the manifest (microseconds UTC). `in_step`: manifest and catalog are of one invocation.
+
+    `headers` are the columns of seeds in their files, by relation. `made` is when dbt wrote the manifest (microseconds
+    UTC). `in_step`: manifest and catalog are of one invocation. `stale`: models changed after they were compiled.
     """
 
     folder: Path
@@ -32,6 +36,7 @@ class Artifacts:
     project: Project
     made: int | None
     catalog: Columns
+    headers: Columns
     in_step: bool
     stale: tuple[str, ...] = ()
 
@@ -53,6 +58,7 @@ def read_artifacts(folder: Path, project_dir: Path | None = None) -> Artifacts:
     told, listed = manifest.get("metadata") or {}, catalog.get("metadata") or {}
     return Artifacts(
         folder, manifest, project, parse_time(str(told.get("generated_at"))), catalog_columns(catalog),
+        {} if project_dir is None else _headers(manifest, project, project_dir),
         bool(listed) and listed.get("invocation_id") == told.get("invocation_id"), stale,
     )  # fmt: skip
 
@@ -91,6 +97,21 @@ def catalog_columns(catalog: Mapping[str, Any]) -> dict[str, list[str]]:
     return found
 
 
+def _headers(manifest: Mapping[str, Any], project: Project, project_dir: Path) -> dict[str, list[str]]:
+    """The first lines of the seeds' files, as far as they can be read."""
+    found = {}
+    for name, node in project.nodes.items():
+        item = (manifest.get("nodes") or {}).get(name) or {}
+        if node.kind != "seed" or not item.get("original_file_path"):
+            continue
+        path, config = project_dir / str(item["original_file_path"]), item.get("config") or {}
+        with suppress(OSError, ValueError, csv.Error, StopIteration, TypeError):
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                line = next(csv.reader(file, delimiter=config.get("delimiter") or ","))
+            found[node.relation.lower()] = [column for column in line if column]
+    return found
+
+
 def _stale(
     manifest: Mapping[str, Any], project: Project, compiled: Path, project_dir: Path
 ) -> tuple[str, ...]:
@@ -102,11 +123,15 @@ def _stale(
         if node is None or node.file is None or not path or item.get("compiled_code"):
             continue
         try:
-            if os.stat(project_dir / str(path)).st_mtime > os.stat(compiled / node.file).st_mtime:
+            if _changed_at(project_dir / str(path)) > _changed_at(compiled / node.file):
                 found.append(name)
         except OSError:
             continue
     return tuple(found)
+
+
+def _changed_at(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def outside_columns(artifacts: Artifacts, seen: Columns) -> dict[str, Sequence[str]]:
@@ -114,36 +139,39 @@ def outside_columns(artifacts: Artifacts, seen: Columns) -> dict[str, Sequence[s
 
     Of an older one, and of what the last run saw (`seen`), those of relations that no SQL of the project makes.
     """
-    if artifacts.in_step:
-        return dict(seen) | dict(artifacts.catalog)
-    made = {node.relation.lower() for node in artifacts.project.nodes.values() if _made_by_sql(node)}
-    both = dict(seen) | dict(artifacts.catalog)
-    return {name: columns for name, columns in both.items() if name not in made}
+    made = {node.relation.lower() for node in artifacts.project.nodes.values() if made_by_sql(node)}
+    both = dict(artifacts.headers) | dict(seen) | dict(artifacts.catalog)
+    return {
+        name: columns
+        for name, columns in both.items()
+        if name not in made or (artifacts.in_step and name in artifacts.catalog)
+    }
 
 
-def _made_by_sql(node: Node) -> bool:
+def made_by_sql(node: Node) -> bool:
+    """Whether SQL that is known gives the node its columns."""
     return node.kind == "model" and node.language == "sql" and bool(node.code)
 
 
 def lineages_of(
-    artifacts: Artifacts, columns: Columns, only: Collection[str] | None = None
+    project: Project, columns: Columns, cache: Cache, only: Collection[str] | None = None
 ) -> dict[str, NodeLineage]:
     """Read the lineage of the nodes (None: all), with the answers of earlier runs where nothing has changed."""
     with Pool(min(_PROCESSES, os.cpu_count() or 1)) as pool:
-        return read_lineage(artifacts.project, columns, pool, Cache(artifacts.folder), only)
+        return read_lineage(project, columns, pool, cache, only)
 
 
 def read_known(artifacts: Artifacts, around: Collection[str], notes: Sequence[str] = ()) -> Known:
     """What the manifest tells of everything above and below some nodes."""
     only = related(artifacts.project, around)
-    columns = outside_columns(artifacts, Cache(artifacts.folder).columns())
-    lineages = lineages_of(artifacts, columns, only)
+    cache = Cache(artifacts.folder)
+    lineages = lineages_of(artifacts.project, outside_columns(artifacts, cache.columns()), cache, only)
     origin = Origin("manifest", artifacts.place, artifacts.made, notes=(*notes, *_notes(artifacts, only)))
     return known(lineages, datasets_of(artifacts.project), origin)
 
 
 def related(project: Project, around: Collection[str]) -> set[str]:
-    """These nodes, what is below them, and what is above any of these, whose columns matter; hooks may write anywhere."""
+    """These nodes, what is below them, and what is above any of these: its columns matter. Hooks may write anywhere."""
     readers: dict[str, set[str]] = {}
     for name, node in project.nodes.items():
         for read in node.inputs:

@@ -15,7 +15,9 @@ from batch_audit.warehouses.base import Warehouse
 _LINEAGE = "event_type = 'checkpoint' and part = 'lineage'"
 
 
-def read_store(warehouse: Warehouse, as_of: str | None = None, datasets: Mapping[str, Dataset] | None = None) -> Known:
+def read_store(
+    warehouse: Warehouse, as_of: str | None = None, datasets: Mapping[str, Dataset] | None = None
+) -> Known:
     """The lineage on record (`as_of`: after a batch, or at an ISO 8601 time). `datasets`: what else is known of nodes.
 
     Reads the store's tables, so it needs none of the package's views; see models/core/fct_column_edges_as_of.sql.
@@ -36,7 +38,9 @@ def read_store(warehouse: Warehouse, as_of: str | None = None, datasets: Mapping
     every = dict(datasets or {})
     for name in lineages:
         every.setdefault(name, Dataset(name, kind_of(name)))
-    origin = Origin("store", place, int(newest["occurred_at"]), str(newest["batch_id"]), _failures(warehouse, until))
+    origin = Origin(
+        "store", place, int(newest["occurred_at"]), str(newest["batch_id"]), _failures(warehouse, until)
+    )
     return known(lineages, every, origin)
 
 
@@ -102,7 +106,8 @@ def _lineages(
     for name in sorted(records):
         told = records[name]["told"]
         unknown = tuple(
-            (one.get("column"), str(one.get("reason")), one.get("sql") or "") for one in told.get("unknown") or ()
+            (one.get("column"), str(one.get("reason")), one.get("sql") or "")
+            for one in told.get("unknown") or ()
         )
         found[name] = NodeLineage(
             name, tuple(edges.get(name, ())), unknown, tuple(told.get("columns") or ()),
@@ -119,4 +124,6 @@ def _failures(warehouse: Warehouse, until: int | None) -> tuple[str, ...]:
         f"select batch_id, error_message from {table} where {_LINEAGE} and target is null{limit} and occurred_at >"
         f" (select max(occurred_at) from {table} where {_LINEAGE} and target is not null{limit}) order by occurred_at"
     )
-    return tuple(f"batch {row['batch_id']} could not record its lineage: {row['error_message']}" for row in rows)
+    return tuple(
+        f"batch {row['batch_id']} could not record its lineage: {row['error_message']}" for row in rows
+    )

@@ -22,7 +22,7 @@ def as_mermaid(found: Slice) -> str:
         number = boxes[node].setdefault("" if column is None else column, str(len(boxes[node])))
         return f"n{names.index(node)}c{number}"
 
-    if found.column is not None:
+    if found.node is not None and found.column is not None:
         place(found.node, found.column)
     for _, step in ordered(found):
         edge = step.edge

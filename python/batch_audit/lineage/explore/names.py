@@ -48,7 +48,9 @@ def _remedy(near: Sequence[str], size: int) -> str:
         return f"Did you mean {' or '.join(near)}?"
     if not size:
         return "Nothing at all is known here: build with `batch-audit run`, or run `dbt compile`."
-    return "Give a name, source.table, a unique_id or database.schema.table, and a column after it if you like."
+    return (
+        "Give a name, source.table, a unique_id or database.schema.table, and a column after it if you like."
+    )
 
 
 def _named(datasets: Iterable[Dataset]) -> dict[str, dict[str, set[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from rich.text import Text
@@ -10,9 +11,12 @@ from rich.tree import Tree
 from batch_audit.lineage.explore.branches import Branch, branches
 from batch_audit.lineage.explore.known import Known
 from batch_audit.lineage.explore.slices import Direction, Slice
+from batch_audit.lineage.project import ProjectEdge
+from batch_audit.lineage.schema import split_name
 from batch_audit.reports.text import shortened, visible
 
 _EXPRESSION = 60
+_ONLY_NAMES = re.compile(r'[\w.*"`]+')
 _NOTHING: dict[Direction, str] = {"upstream": "reads no column", "downstream": "nothing reads it"}
 _FROM = {"documentation": "documented", "inferred": "as its code gives them"}
 
@@ -31,7 +35,7 @@ def painted(found: Slice) -> Iterator[Text | Tree]:
 def _heading(found: Slice, node: str) -> Text:
     dataset = found.known.datasets[node]
     columns, whence = found.known.columns(node)
-    text = _name(found.known, node, found.column) if found.column else Text(visible(found.known.label(node)), "bold cyan")
+    text = _name(found.known, node, found.column, whole="")
     said = [dataset.kind]
     if found.column is None and dataset.kind != "exposure":
         told = f"{len(columns)} column{'' if len(columns) == 1 else 's'}" if columns else "columns not known"
@@ -87,20 +91,22 @@ def _say_edges(text: Text, branch: Branch) -> None:
         text.append("  " + ", ".join(direct), "green")
     if influences:
         text.append(f"  influences ({', '.join(influences)})", "dim italic")
-    if branch.edges and all(edge.masking for edge in branch.edges if edge.kind == "DIRECT") and direct:
-        text.append("  masked", "bold magenta")
-    elif any(edge.masking for edge in branch.edges):
-        text.append("  masked in part", "magenta")
+    # An influence passes no value on, so there is nothing that could be hidden.
+    masking = {edge.masking for edge in branch.edges if edge.kind == "DIRECT"}
+    if True in masking:
+        text.append("  masked" if masking == {True} else "  masked in part", "bold magenta")
     notes = dict.fromkeys(edge.note for edge in branch.edges if edge.note and edge.source_column != "*")
-    expressions = dict.fromkeys(_expression(edge.expression, str(branch.column)) for edge in branch.edges)
+    expressions = dict.fromkeys(map(_expression, branch.edges))
     for said in (*filter(None, expressions), *notes):
         text.append("  " + visible(said), "dim")
 
 
-def _expression(sql: str, column: str) -> str:
-    """The SQL on one line; nothing where it is only the name of the column."""
-    line = " ".join(sql.split())
-    return "" if line.strip('"`').lower() == column.lower() else shortened_line(line)
+def _expression(edge: ProjectEdge) -> str:
+    """The SQL on one line; nothing where it only names the column."""
+    line = " ".join(edge.expression.split())
+    named = split_name(line)[-1:] if _ONLY_NAMES.fullmatch(line) else ()
+    plain = [name.lower() for name in named] == [edge.source_column.lower().split(".")[-1]]
+    return "" if plain else shortened_line(line)
 
 
 def shortened_line(line: str) -> str:
@@ -108,10 +114,10 @@ def shortened_line(line: str) -> str:
     return line if len(line) <= _EXPRESSION else line[: _EXPRESSION - 1] + "…"
 
 
-def _name(known: Known, node: str, column: str | None) -> Text:
-    text = Text(visible(shortened(known.label(node))), "cyan")
+def _name(known: Known, node: str, column: str | None, whole: str = " (every column)") -> Text:
+    text = Text().append(visible(shortened(known.label(node))), "cyan")
     if column is None:
-        return text.append(" (every column)", "italic")
+        return text.append(whole, "italic")
     return text.append(".").append(visible(shortened(column)), "bold")
 
 

@@ -101,7 +101,9 @@ def _direct_only(known: Known) -> dict[str, NodeLineage]:
     }
 
 
-def _gaps(known: Known, node: str, column: str | None, steps: dict[Direction, tuple[Step, ...]]) -> Iterator[Gap]:
+def _gaps(
+    known: Known, node: str, column: str | None, steps: dict[Direction, tuple[Step, ...]]
+) -> Iterator[Gap]:
     """What is not known: upwards of the columns that were met, downwards of all that may read them unnoticed."""
     if "upstream" in steps:
         places = {(node, column)} | {far_end(step.edge, "upstream") for step in steps["upstream"]}
