@@ -158,9 +158,11 @@ class _Planter:
     def _say_gaps(self, branch: Branch) -> None:
         """What is not known of this column; of the whole dataset once."""
         root = branch.node == self._node
-        if self._direction == "upstream" or not root:
+        if self._direction == "upstream":
             self._gap_lines(branch, branch.node, branch.column)
-        if self._direction == "downstream" and not root:
+        elif not root:
+            # Whatever is not known of a reader may be how it reads this column.
+            self._gap_lines(branch, branch.node, None)
             self._silent(branch)
 
     def _gap_lines(self, branch: Branch, node: str, column: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -64,15 +66,7 @@ def parse_schema(text: str, place: str) -> dict[str, Any]:
 
     Raises ConfigurationError for anything else.
     """
-    import yaml
-
-    try:
-        # Every scalar is a text: a column may be called no, on or 1.
-        content = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (makes texts, lists and mappings only)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigurationError(
-            f"{place} is neither YAML nor JSON: {' '.join(str(error).split())}."
-        ) from error
+    content = _parsed(text, place)
     if not isinstance(content, Mapping):
         raise ConfigurationError(f"{place} has no relations: write `relation: [column, column]` for each.")
     schema: dict[str, Any] = {}
@@ -86,6 +80,19 @@ def parse_schema(text: str, place: str) -> dict[str, Any]:
                 f"{place}: the columns of {name} are neither a list of names nor pairs of name and type."
             )
     return schema
+
+
+def _parsed(text: str, place: str) -> Any:
+    """JSON or YAML in which every scalar is a text: a column may be called no, on or 1."""
+    import yaml
+
+    with suppress(ValueError, RecursionError):
+        return json.loads(text, parse_int=str, parse_float=str, parse_constant=str)
+    try:
+        return yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 (makes texts, lists and mappings only)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{place} is neither YAML nor JSON: {reason}.") from error
 
 
 def deeply(function: Callable[[], R]) -> R:

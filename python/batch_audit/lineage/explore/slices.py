@@ -113,7 +113,7 @@ def _gaps(
                 gap for gap in gaps_of(known, name) if any(same_column(gap.column, told) for told in met)
             )
     if "downstream" in steps:
-        below = {step.edge.target for step in steps["downstream"]}
+        below = {step.edge.target for step in steps["downstream"]} - {node}
         silent = {name for name in known.datasets if silent_readers(known, name, below | {node})}
         for name in sorted(below | silent):
             yield from gaps_of(known, name)
