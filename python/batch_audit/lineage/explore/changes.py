@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -199,13 +199,16 @@ def _row(edge: ProjectEdge, state: State) -> str:
 
 def plain(text: str, project: Project, unique_id: str) -> str:
     """SQL of a node on one line, with unique_ids for its inputs' relations, whose names differ by environment."""
-    line = " ".join(text.split())
+    return " ".join(_renamed(text, project, unique_id, str).split())
+
+
+def _renamed(text: str, project: Project, unique_id: str, name_of: Callable[[str], str]) -> str:
     node = project.nodes.get(unique_id)
     for name in (*(node.inputs if node else ()), unique_id):
         other = project.nodes.get(name)
         if other is not None and other.name and not other.ephemeral:
-            line = _relation(other).sub(lambda _, name=name: name, line)  # type: ignore[misc]
-    return line
+            text = _relation(other).sub(name_of(name).replace("\\", r"\\"), text)
+    return text
 
 
 def _relation(node: Node) -> re.Pattern[str]:
@@ -222,7 +225,8 @@ def compare_code(before: Project, after: Project, names: Iterable[str]) -> dict[
         old, new = before.nodes.get(name), after.nodes.get(name)
         if old is None or new is None or new.language != "sql":
             continue
-        one, other = plain(old.code or "", before, name), plain(new.code or "", after, name)
+        one = _renamed(old.code or "", before, name, _one_word)
+        other = _renamed(new.code or "", after, name, _one_word)
         if one == other:
             found[name] = "same"
         elif _parsed(one, after.dialect) == _parsed(other, after.dialect):
@@ -230,6 +234,10 @@ def compare_code(before: Project, after: Project, names: Iterable[str]) -> dict[
         else:
             found[name] = "changed"
     return found
+
+
+def _one_word(unique_id: str) -> str:
+    return re.sub(r"\W", "__", unique_id)
 
 
 def _parsed(sql: str, dialect: str | None) -> str:
