@@ -67,7 +67,7 @@ def _text(file: str) -> str:
 
 def _default_dialect(settings: Settings) -> tuple[str | None, str]:
     """The dialect of the project that we stand in, and how it was found."""
-    from batch_audit.cli.lineage.show import artifacts_of
+    from batch_audit.cli.lineage.of import artifacts_of
 
     artifacts = artifacts_of(settings, None)
     if isinstance(artifacts, ConfigurationError) or artifacts.project.dialect is None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 from batch_audit.lineage.explore.known import Known
 from batch_audit.lineage.explore.machine import edge_order
 from batch_audit.lineage.project import NodeLineage, Project, ProjectEdge
-from batch_audit.lineage.project.manifest import Node
 
 Change = Literal["added", "removed", "changed"]
 CodeSame = Literal["same", "text", "changed"]
@@ -101,6 +101,9 @@ def _changed(before: State, after: State, name: str, code: CodeSame) -> Iterator
             )
             yield NodeChange(name, "changed", elsewhere="its file differs", unknown=(reason,))
         return
+    unlike = before.checksums.get(name) != after.checksums.get(name)
+    if code == "same" and not unlike and _shape(old) == _shape(new):
+        return
     was, now = _by_column(before, old), _by_column(after, new)
     rows = [
         sorted({_row(edge, state) for edge in found.get(None, ())})
@@ -130,6 +133,12 @@ def _elsewhere(before: State, after: State, name: str, code: CodeSame, shown: bo
     if code == "changed" and not shown:
         return "its code differs, in a way that no column shows"
     return ""
+
+
+def _shape(lineage: NodeLineage) -> tuple[object, ...]:
+    """What is told of a node apart from its texts, which its code makes."""
+    edges = {(e.source, e.source_column, e.target_column, e.subtype, e.masking) for e in lineage.edges}
+    return lineage.columns, edges
 
 
 _Edges = dict[str | None, list[ProjectEdge]]
@@ -207,13 +216,14 @@ def _renamed(text: str, project: Project, unique_id: str, name_of: Callable[[str
     for name in (*(node.inputs if node else ()), unique_id):
         other = project.nodes.get(name)
         if other is not None and other.name and not other.ephemeral:
-            text = _relation(other).sub(name_of(name).replace("\\", r"\\"), text)
+            text = _relation(other.name).sub(name_of(name).replace("\\", r"\\"), text)
     return text
 
 
-def _relation(node: Node) -> re.Pattern[str]:
-    """The relation's name as dbt writes it: with its schema, and its database where the engine has one; any quotes."""
-    parts = [rf'["`\[]?{re.escape(part)}["`\]]?' for part in node.name]
+@cache
+def _relation(name: tuple[str, ...]) -> re.Pattern[str]:
+    """A relation's name as dbt writes it: with its schema, and its database where the engine has one; any quotes."""
+    parts = [rf'["`\[]?{re.escape(part)}["`\]]?' for part in name]
     optional = f"(?:{parts[0]}\\.)?" if len(parts) > 2 else ""
     return re.compile(r"(?<![\w.\"`])" + optional + r"\.".join(parts[-2:]) + r"(?![\w\"`])", re.IGNORECASE)
 

@@ -45,7 +45,7 @@ TARGET_PATH = click.option(
 )
 @OUT
 @lineage_options("tree", "json", "csv", "openlineage", "mermaid")
-def show(
+def of(
     settings: Settings, *, model: str, upstream: bool, downstream: bool, depth: int | None, direct: bool,
     as_of: str | None, manifest: bool, target_path: Path | None, namespace: str | None, out: Path | None,
 ) -> None:  # fmt: skip
