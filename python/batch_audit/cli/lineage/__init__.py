@@ -24,8 +24,8 @@ class _OfByDefault(click.Group):
 def command() -> None:
     """Show where columns come from, and what a change touches.
 
-    `batch-audit lineage MODEL[.COLUMN]` is short for `batch-audit lineage of MODEL[.COLUMN]`, which is only needed for a
-    model that is called sql or impact.
+    `batch-audit lineage MODEL[.COLUMN]` is short for `batch-audit lineage of MODEL[.COLUMN]`; only a model that is
+    called of, sql or impact needs the long form.
     """
 
 

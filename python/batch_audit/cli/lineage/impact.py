@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from batch_audit.cli import as_text, busy, lineage_options, people
-from batch_audit.cli.lineage.output import OUT, paint, write
 from batch_audit.cli.lineage.of import TARGET_PATH, artifacts_of
+from batch_audit.cli.lineage.output import OUT, paint, write
 from batch_audit.errors import ConfigurationError
 from batch_audit.settings import Settings
 
