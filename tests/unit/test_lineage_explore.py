@@ -144,6 +144,13 @@ def test_a_reader_that_nobody_can_read_is_shown_below_what_it_reads() -> None:
     assert "? bad: the SQL could not be parsed" in shown(found)
 
 
+def test_a_very_long_way_is_shown_to_its_end() -> None:
+    chain = project(*(edge(f"m{number}.x", f"m{number + 1}.x") for number in range(1500)))
+    found = take(chain, "model.shop.m0", "x", ["downstream"])
+    assert [line.node for line in lines(found, "downstream")][-1] == "model.shop.m1500"
+    assert "m1500.x  identity" in shown(found, 10_000)
+
+
 def test_a_narrow_terminal_loses_nothing() -> None:
     found = take(SHOP, "model.shop.mart")
     narrow = "".join(character for character in shown(found, 40) if character.isalnum())

@@ -41,9 +41,15 @@ class Branch:
 
     def lines(self) -> Iterator[Branch]:
         """This line and all below it, from top to bottom."""
-        yield self
-        for child in self.children:
-            yield from child.lines()
+        return (line for line, _ in self.indented())
+
+    def indented(self) -> Iterator[tuple[Branch, int]]:
+        """The same, each with how far below this line it is. Ways may be longer than Python recurses."""
+        waiting = [(self, 0)]
+        while waiting:
+            line, depth = waiting.pop()
+            yield line, depth
+            waiting.extend((child, depth + 1) for child in reversed(line.children))
 
 
 def branches(found: Slice, direction: Direction) -> list[Branch]:
@@ -85,14 +91,12 @@ class _Planter:
 
     def _refer(self, roots: Sequence[Branch]) -> None:
         """Say of every line that is not in full where the one that is stands."""
-        order = {
-            id(line): place for place, line in enumerate(line for root in roots for line in root.lines())
-        }
+        every = [pair for root in roots for pair in root.indented()]
+        order = {id(line): place for place, (line, _) in enumerate(every)}
+        last = _last_below([depth for _, depth in every])
         for reference in self._references:
-            full = self._placed[_place(reference)]
-            reference.shown = "above" if order[id(full)] < order[id(reference)] else "below"
-            if any(line is reference for line in full.lines()):
-                reference.shown = "around"
+            full, here = order[id(self._placed[_place(reference)])], order[id(reference)]
+            reference.shown = "below" if full > here else "around" if here <= last[full] else "above"
 
     def _root_columns(self) -> list[str | None]:
         if self._slice.column is not None:
@@ -181,6 +185,17 @@ class _Planter:
         for name in sorted(self._slice.known.datasets):
             if silent_readers(self._slice.known, name, {branch.node}):
                 self._gap_lines(branch, name, None)
+
+
+def _last_below(depths: Sequence[int]) -> list[int]:
+    """For lines of a tree, by how far they are indented, the place of the last one below each."""
+    last = [len(depths) - 1] * len(depths)
+    open_lines: list[int] = []
+    for place, depth in enumerate(depths):
+        while open_lines and depths[open_lines[-1]] >= depth:
+            last[open_lines.pop()] = place - 1
+        open_lines.append(place)
+    return last
 
 
 def _place(branch: Branch) -> Place:

@@ -49,12 +49,12 @@ def _tree(found: Slice, direction: Direction) -> Tree:
     silent = [root for root in roots if not root.children and not root.edges]
     for root in roots:
         if found.column is None and root not in silent:
-            _grow(found.known, root, tree, direction, root=True)
+            _grow(found.known, root, tree, root=True)
         elif found.column is not None and root.kind == "column" and root.column is not None:
             for child in root.children:
-                _grow(found.known, child, tree, direction)
+                _grow(found.known, child, tree)
         elif root not in silent:
-            _grow(found.known, root, tree, direction, root=True)
+            _grow(found.known, root, tree, root=True)
     if silent:
         which = "" if found.column else ", ".join(visible(str(root.column)) for root in silent) + ": "
         tree.add(Text(f"{which}{_NOTHING[direction]}", "dim"))
@@ -63,10 +63,12 @@ def _tree(found: Slice, direction: Direction) -> Tree:
     return tree
 
 
-def _grow(known: Known, branch: Branch, tree: Tree, direction: Direction, *, root: bool = False) -> None:
-    below = tree.add(_label(known, branch, root))
-    for child in branch.children:
-        _grow(known, child, below, direction)
+def _grow(known: Known, branch: Branch, tree: Tree, *, root: bool = False) -> None:
+    """Add a branch with all below it; ways may be longer than Python recurses."""
+    at = [tree]
+    for line, depth in branch.indented():
+        del at[depth + 1 :]
+        at.append(at[depth].add(_label(known, line, root and not depth)))
 
 
 def _label(known: Known, branch: Branch, root: bool) -> Text:
