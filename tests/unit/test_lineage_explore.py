@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -142,6 +143,17 @@ def test_a_reader_that_nobody_can_read_is_shown_below_what_it_reads() -> None:
     found = take(known(base.lineages, readers, ORIGIN), "model.shop.a", "x", ["downstream"])
     assert [gap.unique_id for gap in found.gaps] == ["model.shop.bad"]
     assert "? bad: the SQL could not be parsed" in shown(found)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "old"), [(30, "less than a minute"), (60, "1 minute"), (7200, "2 hours"), (86_400, "1 day")]
+)
+def test_a_manifest_says_how_old_it_is(seconds: int, old: str) -> None:
+    now = datetime.fromtimestamp((ORIGIN.moment or 0) / 1e6 + seconds, UTC)
+    assert (
+        ORIGIN.sentence(now)
+        == f"from dbt's manifest target/manifest.json, 2026-01-02 03:00:00 UTC ({old} old)"
+    )
 
 
 def test_a_very_long_way_is_shown_to_its_end() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def of(
     wanted = [name for name, asked in zip(DIRECTIONS, (upstream, downstream), strict=True) if asked]
     found = take(known, reading.unique_id, reading.column, wanted or DIRECTIONS, depth, direct)
     console = people(settings)
-    console.print(known.origin.sentence(), markup=False, soft_wrap=True)
+    console.print(known.origin.sentence(datetime.now(UTC)), markup=False, soft_wrap=True)
     for note in known.origin.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     adapter = artifacts.project.dialect if isinstance(artifacts, _artifacts_class()) else None

@@ -8,7 +8,6 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -202,13 +201,3 @@ def _notes(artifacts: Artifacts, only: Collection[str]) -> list[str]:
 def with_notes(given: Known, *notes: str) -> Known:
     """The same with more to say about where it is from."""
     return replace(given, origin=replace(given.origin, notes=(*given.origin.notes, *notes)))
-
-
-def age(moment: int, now: datetime | None = None) -> str:
-    """How long ago a time in microseconds UTC was: `5 minutes`, `3 days`."""
-    seconds = int((now or datetime.now(UTC)).timestamp() - moment / 1e6)
-    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            number = seconds // size
-            return f"{number} {unit}{'' if number == 1 else 's'}"
-    return "less than a minute"

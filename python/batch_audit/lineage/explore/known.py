@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from batch_audit.history.moments import utc
 from batch_audit.lineage.project import NodeLineage, Project
+from batch_audit.reports.text import counted
 
 OriginKind = Literal["store", "manifest", "sql"]
 KINDS = ("model", "seed", "snapshot", "source", "exposure")
@@ -26,13 +28,14 @@ class Origin:
     batch_id: str | None = None
     notes: tuple[str, ...] = ()
 
-    def sentence(self) -> str:
-        """One line for people."""
+    def sentence(self, now: datetime | None = None) -> str:
+        """One line for people; with `now`, also how old a manifest is."""
         when = "" if self.moment is None else f", {utc(self.moment)}"
         if self.kind == "store":
             return f"from the audit store {self.place}, as of batch {self.batch_id}{when}"
         if self.kind == "manifest":
-            return f"from dbt's manifest {self.place}{when}"
+            old = f" ({age(self.moment, now)} old)" if now and self.moment is not None else ""
+            return f"from dbt's manifest {self.place}{when}{old}"
         return f"from {self.place}"
 
     def as_json(self) -> dict[str, Any]:
@@ -41,6 +44,15 @@ class Origin:
             "kind": self.kind, "place": self.place, "batch_id": self.batch_id,
             "at": None if self.moment is None else utc(self.moment), "notes": list(self.notes),
         }  # fmt: skip
+
+
+def age(moment: int, now: datetime) -> str:
+    """How long before `now` a time in microseconds UTC was: `5 minutes`, `3 days`."""
+    seconds = int(now.timestamp() - moment / 1e6)
+    for unit, size in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            return counted(seconds // size, unit)
+    return "less than a minute"
 
 
 @dataclass(frozen=True)
