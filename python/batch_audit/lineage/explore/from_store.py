@@ -12,7 +12,7 @@ from batch_audit.lineage.explore.known import Dataset, Known, Origin, kind_of, k
 from batch_audit.lineage.project import NodeLineage, ProjectEdge
 from batch_audit.warehouses.base import Warehouse
 
-_LINEAGE = "event_type = 'checkpoint' and part = 'lineage'"
+_LINEAGE = "event_type = 'lineage' and part = 'lineage'"
 
 
 def read_store(
