@@ -20,7 +20,7 @@ _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "format": ("BATCH_AUDIT_FORMAT",),
     "quiet": ("BATCH_AUDIT_QUIET",),
 }
-Format = Literal["text", "json", "html"]
+Format = Literal["text", "json", "html", "tree", "csv", "openlineage", "mermaid", "markdown"]
 _TRUE = ("1", "true", "yes", "y", "on", "t")
 
 
@@ -48,6 +48,8 @@ class Settings:
         An option that is None was not given. Relative paths count from the working directory; without a
         project directory the nearest folder upwards with a dbt_project.yml is taken, as dbt does.
 
+        Of `formats` the first is for people: `text` in the environment means it, and it is the default.
+
         Raises ConfigurationError for an unknown option, or a format that is not one of `formats`.
         """
         unknown = sorted(set(options) - set(_ENVIRONMENT))
@@ -58,6 +60,7 @@ class Settings:
         value = {name: _first_given(options.get(name), names) for name, names in _ENVIRONMENT.items()}
         project_dir = _absolute(value["project_dir"]) or nearest_project_dir(Path.cwd())
         output = str(value["format"] or "text").lower()
+        output = formats[0] if output == "text" else output
         if output not in formats:
             raise ConfigurationError(
                 f"Unknown output format {output!r}: use {' or '.join(formats)} (--format, BATCH_AUDIT_FORMAT)."

@@ -65,6 +65,11 @@ def problems(event: dict[str, Any]) -> list[str]:
     return found
 
 
+def dataset_facet_problems(key: str, facet: dict[str, Any]) -> list[str]:
+    """What is wrong with one facet of a dataset; empty for a valid one."""
+    return _of_facet(key, facet, base.DatasetFacet)
+
+
 def _of_facet(key: str, facet: dict[str, Any], kind: type) -> list[str]:
     published = _published().get(facet["_schemaURL"])
     if published is None:

@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, _Lazy] = {
     "reconcile": _Lazy("batch_audit.cli.reconcile", "Say whether a relation is as its last capture left it."),
     "backfill": _Lazy("batch_audit.cli.backfill", "Record what snapshots tell of the time before capture."),
     "openlineage": _Lazy("batch_audit.cli.openlineage", "Write a batch as OpenLineage run events."),
+    "lineage": _Lazy("batch_audit.cli.lineage", "Show where columns come from, and what a change touches."),
     "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
 }
 
@@ -92,6 +93,15 @@ def page_options(function: Callable[Concatenate[Settings, P], R]) -> Callable[P,
     return _with_options(
         function, ("text", "json", "html"), "json goes to stdout; html is a page, see --out."
     )
+
+
+def lineage_options(*formats: str) -> Callable[[Callable[Concatenate[Settings, P], R]], Callable[P, R]]:
+    """Like `common_options`, for a command whose answer goes to stdout in every format."""
+
+    def decorate(function: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+        return _with_options(function, formats, "Default: tree.")
+
+    return decorate
 
 
 def _with_options(

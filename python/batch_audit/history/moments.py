@@ -75,7 +75,7 @@ def after(warehouse: Warehouse, trail: Trail, wanted: str) -> Capture:
     `wanted` is a batch id, the beginning of one, or an ISO 8601 time. A batch that did not build the relation left it
     as the last capture before its end shows it. Raises ConfigurationError for what is neither, or names several.
     """
-    batch = _find_batch(warehouse, wanted)
+    batch = find_batch(warehouse, wanted)
     if batch is None:
         moment = parse_time(wanted)
         if moment is None:
@@ -101,7 +101,8 @@ def _seen(trail: Trail, capture: Capture, moment: int, said: str) -> Capture:
     return capture
 
 
-def _find_batch(warehouse: Warehouse, wanted: str) -> str | None:
+def find_batch(warehouse: Warehouse, wanted: str) -> str | None:
+    """The id of the batch that `wanted` is, or begins; None for none. Raises ConfigurationError for several."""
     beginning = warehouse.literal(wanted)
     rows = warehouse.query(
         f"select distinct batch_id from {warehouse.table('audit_segment')}"

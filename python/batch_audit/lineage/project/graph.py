@@ -34,6 +34,10 @@ class ProjectGraph:
         for lineage in self.nodes.values():
             yield from lineage.edges
 
+    def out_of(self, node: str) -> list[ProjectEdge]:
+        """The edges that read a node."""
+        return self._out_of.get(node, [])
+
     def unknown(self) -> Iterator[tuple[str, str | None, str, str]]:
         """What is not known: the node, its column (None: all), the reason, the SQL."""
         for lineage in self.nodes.values():
