@@ -42,8 +42,10 @@ TARGET_PATH = click.option(
 )
 @TARGET_PATH
 @click.option(
-    "--namespace", help="Namespace of datasets for --format openlineage. Default: the adapter's name."
-)
+    "--namespace", envvar="BATCH_AUDIT_DATASET_NAMESPACE",
+    help="Namespace of datasets for --format openlineage. Default: the address of the target where the store is read,"
+    " else the adapter's name. [env: BATCH_AUDIT_DATASET_NAMESPACE]",
+)  # fmt: skip
 @OUT
 @lineage_options("tree", "json", "csv", "openlineage", "mermaid")
 def of(
@@ -69,7 +71,7 @@ def of(
     for note in known.origin.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     adapter = artifacts.project.dialect if isinstance(artifacts, _artifacts_class()) else None
-    write_slice(settings, found, out, namespace or adapter or "dbt")
+    write_slice(settings, found, out, namespace or known.namespace or adapter or "dbt")
 
 
 def _artifacts_class() -> type[Artifacts]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, StoreMissingError
@@ -41,7 +42,7 @@ def read_store(
     origin = Origin(
         "store", place, int(newest["occurred_at"]), str(newest["batch_id"]), _failures(warehouse, until)
     )
-    return known(lineages, every, origin)
+    return replace(known(lineages, every, origin), namespace=warehouse.location)
 
 
 def _moment(warehouse: Warehouse, wanted: str) -> int:

@@ -74,12 +74,16 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Known:
-    """Lineage by unique_id, what it is about, and where it is from."""
+    """Lineage by unique_id, what it is about, and where it is from.
+
+    `namespace` is that of the datasets in OpenLineage, where the warehouse was asked.
+    """
 
     lineages: Mapping[str, NodeLineage]
     datasets: Mapping[str, Dataset]
     origin: Origin
     names: Mapping[str, str] = field(default_factory=dict)
+    namespace: str | None = None
 
     def label(self, unique_id: str) -> str:
         """The shortest name of a dataset that no other one has."""
