@@ -59,8 +59,9 @@ docs: $(STAMP) ## Write the command reference from the commands' help
 	$(BIN)/python -m scripts.commands_reference > docs/reference/commands.md.new
 	mv docs/reference/commands.md.new docs/reference/commands.md
 
-compat: ## Test the warehouses on dbt-core 1.11.0 and 1.12 (needs the registry)
+compat: ## Test what touches dbt's and sqlglot's insides on their oldest and newest versions (needs the registry)
 	scripts/compat
+	scripts/compat-sqlglot
 
 lock: ## Solve requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv." >&2; exit 1; }
