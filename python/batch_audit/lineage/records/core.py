@@ -1,0 +1,103 @@
+"""FROM, JOIN and WHERE of a SELECT in both forms, with the subqueries that are traced joined to each row."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlglot import exp
+
+from batch_audit.lineage.records.items import item
+from batch_audit.lineage.records.nodes import sources
+from batch_audit.lineage.records.rows import Prov, Rows, alias, column, derived, left_join, select
+from batch_audit.lineage.records.subqueries import Asked
+
+if TYPE_CHECKING:
+    from batch_audit.lineage.records.rewriter import Rewriter
+
+Carried = list[tuple[str, list[exp.Expr], list[str]]]
+
+
+@dataclass
+class Core:
+    """`plain` is the whole SELECT over plain sources; `traced` has FROM, JOIN and WHERE only, over traced ones."""
+
+    plain: exp.Select
+    traced: exp.Select
+    ids: list[exp.Expr]
+    id_types: list[str]
+    prov: Carried
+    multiplied: bool
+    fine: bool
+
+
+def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core:
+    """Read FROM, and join the traced subqueries that are asked for every row."""
+    items = [item(rewriter, source) for source in sources(query)]
+    plain = _over(query, [one.plain for one in items])
+    traced = _over(query, [one.traced for one in items])
+    for name in set(traced.args) - {"from_", "joins", "laterals", "where"}:
+        traced.set(name, None)
+    prov: Carried = [one for each in items for one in each.prov]
+    fine = all(one.fine for one in items)
+    multiplied = any(one.multiplied for one in items)
+    for test in tests:
+        source, added = opened(rewriter, test)
+        left_join(traced, source, exp.true())
+        prov += added
+        multiplied = True
+    ids = [one for each in items for one in each.ids]
+    return Core(plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine)
+
+
+def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
+    made = query.copy()
+    for old, new in zip(list(sources(made)), nodes, strict=True):
+        old.replace(new.copy())
+    return made
+
+
+def opened(rewriter: "Rewriter", test: Asked) -> tuple[exp.Lateral, Carried]:
+    """The rows of a subquery that decide its test (or make its value), to be joined to the row that asks."""
+    rows = rewriter.rows(test.query)
+    inner = _only_prov(rows)
+    match = test.match("__s", rows.names)
+    if match is not None:
+        inner.where(match, copy=False)
+    if not rows.fine or test.kind == "exists":
+        inner.set("distinct", exp.Distinct())
+    name = rewriter.name("q")
+    source = exp.Lateral(
+        this=exp.Subquery(this=inner), alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True))
+    )
+    prov: Carried = [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
+    return source, prov
+
+
+def _only_prov(rows: Rows) -> exp.Select:
+    columns = [alias(column(name, "__s"), name) for one in rows.prov for name in one.columns]
+    return select(columns, derived(rows.traced, "__s"))
+
+
+def named_ids(ids: list[exp.Expr], query: exp.Select) -> tuple[list[str], list[exp.Expr]]:
+    """A name for each part of the identity, and the projections to add: an output column that is it serves as well."""
+    shown = {projection.unalias().sql(): projection.alias_or_name for projection in reversed(query.expressions)}
+    names: list[str] = []
+    extra: list[exp.Expr] = []
+    for one in ids:
+        name = shown.get(one.sql())
+        if name is None:
+            name = f"__i{len(names)}"
+            extra.append(alias(one.copy(), name))
+        names.append(name)
+    return names, extra
+
+
+def named_prov(prov: Carried) -> tuple[list[Prov], list[exp.Expr]]:
+    """Columns for the keys, and the projections that fill them."""
+    found: list[Prov] = []
+    columns: list[exp.Expr] = []
+    for place, (mark, keys, types) in enumerate(prov):
+        names = [f"__p{place}_{number}" for number in range(len(keys))]
+        found.append(Prov(mark, names, types))
+        columns += [alias(key.copy(), name) for key, name in zip(keys, names, strict=True)]
+    return found, columns
+
