@@ -49,9 +49,27 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
 
 
 def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
-    made = query.copy()
-    for old, new in zip(list(sources(made)), nodes, strict=True):
-        old.replace(new.copy())
+    """A copy of the SELECT itself, with these sources."""
+    placed = iter(nodes)
+    made = exp.Select()
+    for name, part in query.args.items():
+        if name == "from_" and part is not None:
+            made.set(name, exp.From(this=next(placed)))
+        elif name in ("joins", "laterals") and part:
+            continue
+        elif isinstance(part, list):
+            made.set(name, [one.copy() for one in part])
+        elif part is not None:
+            made.set(name, part.copy() if isinstance(part, exp.Expr) else part)
+    for join in query.args.get("joins") or ():
+        on = join.args.get("on")
+        made.append(
+            "joins",
+            exp.Join(**{**join.args, "this": next(placed), "on": on.copy() if on is not None else None}),
+        )
+    for _ in query.args.get("laterals") or ():
+        made.append("laterals", next(placed))
+    made.meta.update(query.meta)
     return made
 
 

@@ -7,7 +7,7 @@ from sqlglot import exp
 from batch_audit.lineage.functions import name_of
 from batch_audit.lineage.records.core import Core, named_ids, named_prov
 from batch_audit.lineage.records.nodes import output_names, windowed, windows
-from batch_audit.lineage.records.rows import Prov, Rows, alias, column, derived, left_join, same, select
+from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, same, select
 
 if TYPE_CHECKING:
     from batch_audit.lineage.records.rewriter import Rewriter
@@ -28,10 +28,9 @@ def asked(rewriter: "Rewriter", query: exp.Select) -> bool:
 def rewrite(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
     """Both forms of a SELECT over rows, traced to the rows of the frame."""
     ids, extra = named_ids(core.ids, query)
-    plain = core.plain.copy()
-    plain.set("expressions", [*plain.expressions, *extra])
+    plain = again(core.plain, expressions=[*core.plain.expressions, *extra])
     prov, carried = named_prov(core.prov)
-    source = core.traced.copy()
+    source = again(core.traced)
     source.set("expressions", [alias(one.copy(), f"__m{n}") for n, one in enumerate(core.ids)] + carried)
     rows = Rows(output_names(query), ids, core.id_types, plain, plain, prov, True, False)
     return of_groups(rewriter, query, rows, (source, prov), core.ids)
@@ -45,14 +44,16 @@ def of_groups(
     identity: list[exp.Expr],
 ) -> Rows:
     """The identities of the frame's rows, gathered by the same window, taken apart, and traced."""
+    found, prov = source
+    if not identity:  # one row at most: any value tells it
+        identity = [exp.Literal.number(1)]
+        found.set("expressions", [alias(exp.Literal.number(1), "__m0"), *found.expressions])
     window = next(one for one in windows(query) if one.meta.get("window") == rewriter.window)
     gathered = [alias(_gather(window, one, query), f"__g{n}") for n, one in enumerate(identity)]
-    framed = rows.plain.copy()
-    framed.set("expressions", [*framed.expressions, *gathered])  # type: ignore[union-attr]
+    framed = again(rows.plain, expressions=[*rows.plain.expressions, *gathered])
     base = rewriter.name("b")
     traced = select([], derived(framed, base))  # type: ignore[arg-type]
     left_join(traced, _taken_apart(rewriter, len(identity), base), exp.true())
-    found, prov = source
     pairs: list[tuple[exp.Expr, exp.Expr]] = [
         (column(f"__f{n}", "__f"), column(f"__m{n}", "__t")) for n in range(len(identity))
     ]

@@ -9,7 +9,7 @@ from batch_audit.lineage.records import frames
 from batch_audit.lineage.records.core import Carried, Core, named_ids, named_prov, opened
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import is_aggregate, output_names, sources, within
-from batch_audit.lineage.records.rows import Prov, Rows, alias, column, derived, left_join, same, select
+from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, same, select
 from batch_audit.lineage.records.subqueries import Asked, read_asked
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ def rewrite(rewriter: "Rewriter", query: exp.Select, core: Core, late: list[Aske
     keys, sets = grouping(query)
     identity = keys + [exp.Grouping(expressions=[key.copy()]) for key in keys] if sets else keys
     ids, extra = named_ids(identity, query)
-    plain = core.plain.copy()
-    plain.set("expressions", [*plain.expressions, *extra])
+    plain = again(core.plain, expressions=[*core.plain.expressions, *extra])
     rows = Rows(names, ids, [""] * len(ids), plain, plain, [], True, core.fine)
     if frames.asked(rewriter, query):
         return frames.of_groups(rewriter, query, rows, grouped_source(core, keys, sets), identity)
@@ -43,10 +42,9 @@ def _joined(
     core, keys, sets = parts
     base = rewriter.name("b") if late else "__b"
     asked, hidden = _for_groups(query, late, base)
-    if hidden:
-        rows.plain.set("expressions", [*rows.plain.expressions, *hidden])  # type: ignore[union-attr]
+    asking = again(rows.plain, expressions=[*rows.plain.expressions, *hidden]) if hidden else rows.plain
     carried: Carried = []
-    traced = select([], derived(rows.plain, base, shared=True))
+    traced = select([], derived(asking, base, shared=True))
     if core.prov:
         found, prov = grouped_source(core, keys, sets)
         pairs = [(column(mine, base), column(f"__m{n}", "__t")) for n, mine in enumerate(rows.ids)]
@@ -58,8 +56,6 @@ def _joined(
         carried += added
     rows.prov, columns = named_prov(carried)
     traced.set("expressions", [alias(column(name, base), name) for name in rows.carried] + columns)
-    if hidden:
-        rows.plain.set("expressions", rows.plain.expressions[: -len(hidden)])  # type: ignore[union-attr]
     rows.traced = traced
     return rows
 
@@ -69,7 +65,7 @@ def grouped_source(
 ) -> tuple[exp.Select, list[Prov]]:
     """What every group was made of: its identity as `__m…`, and the keys of a row."""
     prov, carried = named_prov(core.prov)
-    source = core.traced.copy()
+    source = again(core.traced)
     if sets:
         source.append("joins", exp.Join(this=_sets_table(len(keys), sets), kind="CROSS"))
         values: list[exp.Expr] = [

@@ -17,9 +17,9 @@ def item(rewriter: "Rewriter", node: exp.Expr) -> Item:
     if isinstance(node, exp.Table) and "read" in node.meta:
         return _table(rewriter, node)
     if isinstance(node, exp.Subquery):
-        return _derived(rewriter, node, node.this, node)
+        return _derived(rewriter, node, node.this)
     if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
-        return _derived(rewriter, node, node.this.this, node.this)
+        return _derived(rewriter, node, node.this.this)
     if isinstance(node, (exp.Values, exp.Unnest, exp.Lateral, exp.Table)):
         name, columns = alias_names(node)
         ids: list[exp.Expr] = [exp.column(one, name) for one in columns]
@@ -50,15 +50,19 @@ def _must_quote(name: str) -> bool:
     return not exp.SAFE_IDENTIFIER_RE.match(name)
 
 
-def _derived(rewriter: "Rewriter", node: exp.Expr, query: exp.Expr, holder: exp.Expr) -> Item:
+def _derived(rewriter: "Rewriter", node: exp.Expr, query: exp.Expr) -> Item:
     rows = rewriter.rows(query)
     name = node.alias_or_name
     forms = []
     for form in (rows.plain, rows.traced if rows.prov else rows.plain):
-        made = node.copy()
-        (made.this if isinstance(made, exp.Lateral) else made).set("this", form.copy())
+        made: exp.Expr = exp.Subquery(this=form)
+        if isinstance(node, exp.Lateral):
+            made = exp.Lateral(this=made)
+        made.set("alias", node.args["alias"].copy())
         made.meta["shared"] = isinstance(node, exp.Subquery) and form is rows.plain
         forms.append(made)
     ids: list[exp.Expr] = [column(one, name) for one in rows.ids]
-    prov = [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
-    return Item(forms[0], forms[1], ids, rows.id_types, [*prov], rows.multiplied, rows.fine)  # type: ignore[list-item]
+    prov: list[tuple[str, list[exp.Expr], list[str]]] = [
+        (one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov
+    ]
+    return Item(forms[0], forms[1], ids, rows.id_types, prov, rows.multiplied, rows.fine)

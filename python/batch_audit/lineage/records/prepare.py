@@ -105,10 +105,14 @@ class Preparation:
             group_by_all(select)
             joined_subset(select)
         types = _types(done, schema, self.dialect)
+        _forget_notes(done)
         holder = exp.Paren(this=done)
+        made: dict[str, exp.Expr] = {}  # an alias that the resolver wrote out twice is one read
         for table in list(holder.find_all(exp.Table)):
             if table.name in self._leaves:
-                table.replace(self._substitute(table))
+                if table.name not in made:
+                    made[table.name] = self._substitute(table)
+                table.replace(made[table.name].copy())
         return Prepared(holder.this, types)
 
     def _placed(self, node: exp.Expr) -> set[str]:
@@ -288,6 +292,16 @@ def _check_names(query: exp.Expr) -> None:
         for column in select.find_all(exp.Column):
             if not column.table and column.name in names:
                 raise Untraceable(f"{column.name} is read as a whole row")
+
+
+def _forget_notes(query: exp.Expr) -> None:
+    """Drop what the parser and the resolver noted on every node (positions, types): copies would copy it all."""
+    for node in query.walk():
+        node._meta = {key: value for key, value in node._meta.items() if key in _OWN} if node._meta else None
+        node.type = None
+
+
+_OWN = ("read", "shared", "grouped")
 
 
 def _types(query: exp.Expr, schema: MappingSchema, dialect: str) -> dict[str, str]:

@@ -57,6 +57,15 @@ def column(name: str, table: str) -> exp.Column:
     return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
 
 
+def again(query: exp.Query, **changed: object) -> exp.Select:
+    """A SELECT with the same parts, apart from those that are given (None: left out).
+
+    The parts are shared, not copied: rewritten queries are only read, and copied as a whole when they are written out.
+    """
+    args = {name: list(part) if isinstance(part, list) else part for name, part in query.args.items()}
+    return exp.Select(**(args | changed))
+
+
 def alias(value: exp.Expr, name: str) -> exp.Expr:
     """A projection under this name."""
     return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
@@ -64,7 +73,7 @@ def alias(value: exp.Expr, name: str) -> exp.Expr:
 
 def derived(query: exp.Query, name: str, shared: bool = False) -> exp.Subquery:
     """A query in FROM; a shared one is written once, in a WITH, when it occurs several times."""
-    made = exp.Subquery(this=query.copy(), alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+    made = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
     if shared:
         made.meta["shared"] = True
     return made

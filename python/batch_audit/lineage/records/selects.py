@@ -7,7 +7,7 @@ from sqlglot import exp
 from batch_audit.lineage.records import frames, groups
 from batch_audit.lineage.records.core import Core, core_of, named_ids, named_prov
 from batch_audit.lineage.records.nodes import is_grouped, output_names, windows
-from batch_audit.lineage.records.rows import Rows, alias, column, derived, left_join, picked, same, select
+from batch_audit.lineage.records.rows import Rows, again, alias, column, derived, left_join, picked, same, select
 from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
 
 if TYPE_CHECKING:
@@ -46,14 +46,15 @@ def _by_row(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
     names = output_names(query)
     ids, extra = named_ids(core.ids, query)
     prov, carried = named_prov(core.prov)
-    plain = core.plain.copy()
-    plain.set("expressions", [*plain.expressions, *extra])
+    plain = again(core.plain, expressions=[*core.plain.expressions, *extra])
     counted = any(query.args.get(name) for name in ("limit", "offset", "fetch", "qualify", "distinct"))
     if not prov:
         return Rows(names, ids, core.id_types, plain, plain)
     if core.multiplied and (counted or windows(query)):
-        source = core.traced.copy()
-        source.set("expressions", [alias(one.copy(), f"__m{n}") for n, one in enumerate(core.ids)] + carried)
+        source = again(
+            core.traced,
+            expressions=[alias(one.copy(), f"__m{n}") for n, one in enumerate(core.ids)] + carried,
+        )
         keys = [f"__m{n}" for n in range(len(ids))]
         return joined(rewriter, Rows(names, ids, core.id_types, plain, plain, prov, True, core.fine), source, keys)
     traced = _kept_clauses(query, core, counted)
@@ -62,7 +63,7 @@ def _by_row(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
 
 
 def _kept_clauses(query: exp.Select, core: Core, counted: bool) -> exp.Select:
-    traced = core.traced.copy()
+    traced = again(core.traced)
     kept = ("windows", "qualify", "limit", "offset", "fetch", "distinct") + (("order",) if counted else ())
     for name in kept:
         value = query.args.get(name)
@@ -86,19 +87,14 @@ def joined(rewriter: "Rewriter", rows: Rows, source: exp.Query, keys: list[str])
 
 def _distinct(rewriter: "Rewriter", query: exp.Select, grouped: bool) -> Rows:
     """A value comes from every row that has it."""
-    inner = query.copy()
-    for name in ("distinct", "order", "limit", "offset", "fetch"):
-        inner.set(name, None)
+    inner = again(query, **dict.fromkeys(("distinct", "order", "limit", "offset", "fetch")))
+    inner.meta.update(query.meta)
     if grouped:
         inner.meta["grouped"] = True
     rows = rewriter.rows(inner)
     names = rows.names
-    plain = query.copy()
-    source = rows.plain.copy()
-    if isinstance(source, exp.Select):
-        plain.set("from_", source.args.get("from_"))
-        plain.set("joins", source.args.get("joins"))
-        plain.set("laterals", source.args.get("laterals"))
+    same_sources = {name: rows.plain.args.get(name) for name in ("from_", "joins", "laterals")}
+    plain = again(query, **same_sources)
     whole = [""] * len(names)
     result = Rows(names, names, whole, plain, plain, rows.prov, True, rows.fine)
     if not rows.prov:

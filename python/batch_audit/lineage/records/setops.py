@@ -17,9 +17,9 @@ def rewrite(rewriter: "Rewriter", node: exp.SetOperation) -> Rows:
     keeps_all = isinstance(node, exp.Union) and node.args.get("distinct") is False
     if keeps_all:
         return _union_all(rewriter, left, right)
-    plain = node.copy()
-    plain.set("this", _side(left, left.names, left.plain))
-    plain.set("expression", _side(right, left.names, right.plain))
+    plain = type(node)(
+        **(node.args | {"this": _side(left, left.names, left.plain), "expression": _side(right, left.names, right.plain)})
+    )
     prov = _renumbered(left, 0) + _renumbered(right, len(left.prov))
     rows = Rows(left.names, left.names, [""] * len(left.names), plain, plain, prov, True, left.fine and right.fine)
     if not prov:

@@ -63,8 +63,9 @@ def read_asked(node: exp.Expr) -> tuple[str, exp.Query] | None:
             return ("any" if isinstance(node.expression, exp.Any) else "all"), _bare(inner)
     if isinstance(node, QUERIES) and isinstance(node.parent, exp.Array):
         return "scalar", node
-    if isinstance(node, exp.Subquery) and not isinstance(
-        node.parent, (exp.From, exp.Join, exp.In, exp.Exists, exp.Any, exp.All, exp.Lateral)
+    if isinstance(node, exp.Subquery) and not (
+        isinstance(node.parent, (exp.From, exp.Join, exp.Exists, exp.Any, exp.All, exp.Lateral))
+        or (isinstance(node.parent, exp.In) and node.arg_key == "query")
     ):
         return "scalar", _bare(node)
     return None
@@ -101,7 +102,7 @@ def before_grouping(clause: str, test: Asked, select: exp.Select) -> bool:
     node: exp.Expr | None = test.node
     inside = {id(found) for expression in select.expressions for found in aggregates(expression)}
     while node is not None and node is not select:
-        if id(node) in inside or node.sql() in texts:
+        if id(node) in inside or isinstance(node, exp.Filter) or node.sql() in texts:
             return True
         node = node.parent
     return False
