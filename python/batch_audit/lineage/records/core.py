@@ -7,7 +7,7 @@ from sqlglot import exp
 
 from batch_audit.lineage.records.items import item
 from batch_audit.lineage.records.nodes import sources
-from batch_audit.lineage.records.rows import Prov, Rows, alias, column, derived, left_join, select
+from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, select
 from batch_audit.lineage.records.subqueries import Asked
 
 if TYPE_CHECKING:
@@ -49,28 +49,16 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
 
 
 def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
-    """A copy of the SELECT itself, with these sources."""
+    """The SELECT over these sources."""
     placed = iter(nodes)
-    made = exp.Select()
-    for name, part in query.args.items():
-        if name == "from_" and part is not None:
-            made.set(name, exp.From(this=next(placed)))
-        elif name in ("joins", "laterals") and part:
-            continue
-        elif isinstance(part, list):
-            made.set(name, [one.copy() for one in part])
-        elif part is not None:
-            made.set(name, part.copy() if isinstance(part, exp.Expr) else part)
-    for join in query.args.get("joins") or ():
-        on = join.args.get("on")
-        made.append(
-            "joins",
-            exp.Join(**{**join.args, "this": next(placed), "on": on.copy() if on is not None else None}),
-        )
-    for _ in query.args.get("laterals") or ():
-        made.append("laterals", next(placed))
-    made.meta.update(query.meta)
-    return made
+    changed: dict[str, object] = {}
+    if query.args.get("from_"):
+        changed["from_"] = exp.From(this=next(placed))
+    if query.args.get("joins"):
+        changed["joins"] = [exp.Join(**(join.args | {"this": next(placed)})) for join in query.args["joins"]]
+    if query.args.get("laterals"):
+        changed["laterals"] = list(placed)
+    return again(query, **changed)
 
 
 def opened(rewriter: "Rewriter", test: Asked) -> tuple[exp.Lateral, Carried]:

@@ -53,11 +53,9 @@ def closure(
     return fixed
 
 
-def driver(
-    keys: Keys, pairs: list[tuple[Name | None, Name | None]], preserved: Iterable[str]
-) -> str | None:
+def driver(keys: Keys, pairs: list[tuple[Name | None, Name | None]]) -> str | None:
     """A source of which every row has one row at most of all the others."""
-    for alias in preserved:
+    for alias in keys:
         if closure((), {alias}, keys, pairs) >= keys.keys():
             return alias
     return None

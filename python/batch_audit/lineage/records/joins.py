@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from batch_audit.lineage.records.determined import Keys, Name, driver, equalities
+from batch_audit.lineage.records.determined import Keys, Name, closure, driver, equalities
 from batch_audit.lineage.records.states import Level, State
 
 
@@ -15,7 +15,7 @@ class Joined:
     state: State
     keys: Keys = field(default_factory=dict)
     pairs: list[tuple[Name | None, Name | None]] = field(default_factory=list)
-    preserved: list[str] = field(default_factory=list)
+    outer: bool = False
     unstable: set[Name] = field(default_factory=set)
 
     def uses_unstable(self, node: exp.Expr | None) -> bool:
@@ -24,9 +24,17 @@ class Joined:
             return False
         return any((column.table, column.name) in self.unstable for column in node.find_all(exp.Column))
 
-    def determined(self) -> bool:
-        """Whether the rows of one source tell which rows of all the others go with it."""
-        return len(self.keys) < 2 or driver(self.keys, self.pairs, self.preserved) is not None
+    def determined(self, last: str) -> bool:
+        """Whether no row of what was there and of the last source meet that did not meet before.
+
+        So it is when either tells the other, or, among inner joins, one source tells all.
+        """
+        others = {alias: key for alias, key in self.keys.items() if alias != last}
+        return (
+            last in closure((), set(others), self.keys, self.pairs)
+            or closure((), {last}, self.keys, self.pairs) >= others.keys()
+            or (not self.outer and driver(self.keys, self.pairs) is not None)
+        )
 
 
 def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
@@ -34,7 +42,8 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
     if not states:
         return Joined(State(Level.WHOLE))
     (alias, first), *others = states
-    joined = Joined(State(first.level, first.ghost), {alias: first.key}, [], [alias])
+    joined = Joined(State(first.level, first.ghost), {alias: first.key})
+    least = first.level
     joined.state.reasons += first.reasons
     joined.unstable |= {(alias, name) for name in first.unstable}
     where = select.args.get("where")
@@ -44,8 +53,12 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
         _add(joined, alias, state, join)
         if where is not None and join is not None and not join.side and not any(j.side in ("RIGHT", "FULL") for j in joins):
             joined.pairs += [pair for pair in equalities(where.this) if pair not in joined.pairs]
-        if joined.state.level == Level.EXACT and not joined.determined():
+        least = min(least, state.level)
+        determined = joined.determined(alias)
+        if joined.state.level == Level.EXACT and not determined:
             joined.state.lower(Level.WHOLE)
+        elif joined.state.level == Level.WHOLE and least == Level.EXACT and not joined.outer and determined:
+            joined.state.level = Level.EXACT
     return joined
 
 
@@ -71,11 +84,10 @@ def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> Non
     joined.state = made
     if side in ("", "LEFT"):
         joined.pairs += equalities(on)
+    if outer:
+        joined.outer = True
     if side in ("RIGHT", "FULL"):
-        joined.preserved = [alias] if side == "RIGHT" else []
         joined.pairs = equalities(on) if side == "RIGHT" else []
-    elif not side:
-        joined.preserved.append(alias)
 
 
 def _outer(left: State, right: State, moving: bool, full: bool, level: Level) -> Level:

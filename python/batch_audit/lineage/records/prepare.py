@@ -15,7 +15,7 @@ from sqlglot.schema import MappingSchema
 from batch_audit.lineage.records.catalog import Catalog, Known
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import QUERIES, output_names
-from batch_audit.lineage.records.spelling import by_name, group_by_all, joined_subset, unique_names
+from batch_audit.lineage.records.spelling import by_name, group_by_all, joined_subset, merge_leftovers, unique_names
 from batch_audit.lineage.tree import alias_names, table_parts
 
 MOST_READS = 500  # CTEs that read CTEs several times can multiply beyond use
@@ -99,6 +99,7 @@ class Preparation:
             )
         except SqlglotError as error:
             raise Untraceable(f"a name could not be resolved: {str(error).splitlines()[0]}") from error
+        merge_leftovers(done, self._columns)
         _check_names(done)
         unique_names(done)
         for select in list(done.find_all(exp.Select)):

@@ -58,7 +58,7 @@ def _by_row(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
         keys = [f"__m{n}" for n in range(len(ids))]
         return joined(rewriter, Rows(names, ids, core.id_types, plain, plain, prov, True, core.fine), source, keys)
     traced = _kept_clauses(query, core, counted)
-    traced.set("expressions", [*[one.copy() for one in query.expressions], *[one.copy() for one in extra], *carried])
+    traced.set("expressions", [*query.expressions, *extra, *carried])
     return Rows(names, ids, core.id_types, plain, traced, prov, core.multiplied, core.fine)
 
 
@@ -68,7 +68,7 @@ def _kept_clauses(query: exp.Select, core: Core, counted: bool) -> exp.Select:
     for name in kept:
         value = query.args.get(name)
         if value:
-            traced.set(name, [one.copy() for one in value] if isinstance(value, list) else value.copy())
+            traced.set(name, list(value) if isinstance(value, list) else value)
     return traced
 
 

@@ -1,9 +1,11 @@
 """Shorter ways to write a query, written out."""
 
+from collections.abc import Mapping
+
 from sqlglot import exp
 
 from batch_audit.lineage.records.errors import Untraceable
-from batch_audit.lineage.records.nodes import aggregates, output_names
+from batch_audit.lineage.records.nodes import aggregates, output_names, sources
 
 
 def unique_names(query: exp.Expr) -> None:
@@ -69,3 +71,20 @@ def _padded(side: exp.Expr, names: list[str]) -> exp.Select:
     ]
     inner = exp.Subquery(this=side, alias=exp.TableAlias(this=exp.to_identifier("__side")))
     return exp.Select(expressions=columns).from_(inner)
+
+
+def merge_leftovers(query: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> None:
+    """Write out names inside windows that USING joined, which the resolver leaves as they are."""
+    for column in list(query.find_all(exp.Column)):
+        if column.table or column.find_ancestor(exp.Window, exp.Select) is None:
+            continue
+        select = column.find_ancestor(exp.Select)
+        if not isinstance(column.find_ancestor(exp.Window, exp.Select), exp.Window) or select is None:
+            continue
+        found: list[exp.Expr] = [
+            exp.column(column.name, source.alias_or_name)
+            for source in sources(select)
+            if isinstance(source, exp.Table) and column.name in columns.get(source.name, ())
+        ]
+        if found:
+            column.replace(found[0] if len(found) == 1 else exp.Coalesce(this=found[0], expressions=found[1:]))

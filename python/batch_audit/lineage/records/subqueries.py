@@ -101,7 +101,7 @@ def before_grouping(clause: str, test: Asked, select: exp.Select) -> bool:
     texts = {key.sql() for key in keys.expressions} if keys else set()
     node: exp.Expr | None = test.node
     inside = {id(found) for expression in select.expressions for found in aggregates(expression)}
-    while node is not None and node is not select:
+    while node is not None and not isinstance(node, exp.Select):
         if id(node) in inside or isinstance(node, exp.Filter) or node.sql() in texts:
             return True
         node = node.parent
