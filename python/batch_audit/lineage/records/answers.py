@@ -77,6 +77,17 @@ class Answers:
         """A rewriter that traces these reads."""
         return Rewriter(self.reads, self.dialect, frozenset(marks), window)
 
+    def narrowed(self, marks: list[str], window: str = "") -> Rows:
+        """The whole query, traced to these reads, for the output rows that `where` asks for."""
+        rows = self.rewriter(marks, window).rows(self.query)
+        rows.traced = narrowed(rows, self.where, self.dialect)
+        return rows
+
+    @property
+    def output_names(self) -> list[str]:
+        """The output columns."""
+        return output_names(self.query)
+
     def text(self, query: exp.Query) -> str:
         """SQL over the relations themselves, each repeated part written once."""
         query = query.copy()
@@ -88,8 +99,7 @@ class Answers:
         return share(query).sql(self.dialect)
 
     def _values(self) -> str:
-        rows = self.rewriter(self.survey.values).rows(self.query)
-        rows.traced = narrowed(rows, self.where, self.dialect)
+        rows = self.narrowed(self.survey.values)
         return self.text(self.shown(rows, rows.names, self.survey.values))
 
     def shown(self, rows: Rows, base: list[str], marks: list[str]) -> exp.Select:
@@ -126,8 +136,7 @@ class Answers:
         if decision.scope == "row":
             if decision.kind == "offset":
                 raise Untraceable("the rows that an OFFSET skips for each row of another query are not given")
-            rows = self.rewriter(decision.marks, decision.window).rows(self.query)
-            rows.traced = narrowed(rows, self.where, self.dialect)
+            rows = self.narrowed(decision.marks, decision.window)
             found = self.shown(rows, rows.names, decision.marks)
         else:
             rows = self.rewriter(decision.marks).rows(_asked_query(decision))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from batch_audit.lineage.records.determined import Keys, Name, closure, driver, equalities
+from batch_audit.lineage.records.determined import Keys, Name, Pair, closure, driver, equalities, outer_equalities
 from batch_audit.lineage.records.states import Level, State
 
 
@@ -14,7 +14,7 @@ class Joined:
 
     state: State
     keys: Keys = field(default_factory=dict)
-    pairs: list[tuple[Name | None, Name | None]] = field(default_factory=list)
+    pairs: list[Pair] = field(default_factory=list)
     outer: bool = False
     unstable: set[Name] = field(default_factory=set)
 
@@ -24,7 +24,7 @@ class Joined:
             return False
         return any((column.table, column.name) in self.unstable for column in node.find_all(exp.Column))
 
-    def determined(self, last: str) -> bool:
+    def determined(self, last: str, on: list[Pair]) -> bool:
         """Whether no row of what was there and of the last source meet that did not meet before.
 
         So it is when either tells the other, or, among inner joins, one source tells all.
@@ -32,7 +32,7 @@ class Joined:
         others = {alias: key for alias, key in self.keys.items() if alias != last}
         return (
             last in closure((), set(others), self.keys, self.pairs)
-            or closure((), {last}, self.keys, self.pairs) >= others.keys()
+            or closure((), {last}, self.keys, [*self.pairs, *on]) >= others.keys()
             or (not self.outer and driver(self.keys, self.pairs) is not None)
         )
 
@@ -54,7 +54,7 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
         if where is not None and join is not None and not join.side and not any(j.side in ("RIGHT", "FULL") for j in joins):
             joined.pairs += [pair for pair in equalities(where.this) if pair not in joined.pairs]
         least = min(least, state.level)
-        determined = joined.determined(alias)
+        determined = joined.determined(alias, equalities(join.args.get("on") if join else None))
         if joined.state.level == Level.EXACT and not determined:
             joined.state.lower(Level.WHOLE)
         elif joined.state.level == Level.WHOLE and least == Level.EXACT and not joined.outer and determined:
@@ -82,12 +82,14 @@ def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> Non
     if level == Level.BROKEN and Level.BROKEN not in (left.level, state.level):
         made.reasons.append("rows that an outer join left without a partner may get one, or lose it, when rows are left out")
     joined.state = made
-    if side in ("", "LEFT"):
+    if side == "LEFT":
+        joined.pairs += outer_equalities(on, alias)
+    elif not side:
         joined.pairs += equalities(on)
     if outer:
         joined.outer = True
     if side in ("RIGHT", "FULL"):
-        joined.pairs = equalities(on) if side == "RIGHT" else []
+        joined.pairs = []
 
 
 def _outer(left: State, right: State, moving: bool, full: bool, level: Level) -> Level:

@@ -74,12 +74,11 @@ def _padded(side: exp.Expr, names: list[str]) -> exp.Select:
 
 
 def merge_leftovers(query: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -> None:
-    """Write out names inside windows that USING joined, which the resolver leaves as they are."""
+    """Write out names that USING joined where the resolver leaves them: inside windows and aggregates."""
     for column in list(query.find_all(exp.Column)):
-        if column.table or column.find_ancestor(exp.Window, exp.Select) is None:
-            continue
+        around = column.find_ancestor(exp.Window, exp.AggFunc, exp.Order, exp.Distinct, exp.Select)
         select = column.find_ancestor(exp.Select)
-        if not isinstance(column.find_ancestor(exp.Window, exp.Select), exp.Window) or select is None:
+        if column.table or select is None or isinstance(around, (exp.Order, exp.Distinct)):
             continue
         found: list[exp.Expr] = [
             exp.column(column.name, source.alias_or_name)
