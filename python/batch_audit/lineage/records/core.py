@@ -5,16 +5,14 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from batch_audit.lineage.records import opening
 from batch_audit.lineage.records.items import item
 from batch_audit.lineage.records.nodes import sources
-from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, select
+from batch_audit.lineage.records.rows import Carried, Prov, again, alias
 from batch_audit.lineage.records.subqueries import Asked
 
 if TYPE_CHECKING:
     from batch_audit.lineage.records.rewriter import Rewriter
-
-Carried = list[tuple[str, list[exp.Expr], list[str]]]
-
 
 @dataclass
 class Core:
@@ -40,9 +38,7 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
     fine = all(one.fine for one in items)
     multiplied = any(one.multiplied for one in items)
     for test in tests:
-        source, added = opened(rewriter, test)
-        left_join(traced, source, exp.true())
-        prov += added
+        prov += opening.open_beside(rewriter, traced, test)
         multiplied = True
     ids = [one for each in items for one in each.ids]
     return Core(plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine)
@@ -59,28 +55,6 @@ def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
     if query.args.get("laterals"):
         changed["laterals"] = list(placed)
     return again(query, **changed)
-
-
-def opened(rewriter: "Rewriter", test: Asked) -> tuple[exp.Lateral, Carried]:
-    """The rows of a subquery that decide its test (or make its value), to be joined to the row that asks."""
-    rows = rewriter.rows(test.query)
-    inner = _only_prov(rows)
-    match = test.match("__s", rows.names)
-    if match is not None:
-        inner.where(match, copy=False)
-    if not rows.fine or test.kind == "exists":
-        inner.set("distinct", exp.Distinct())
-    name = rewriter.name("q")
-    source = exp.Lateral(
-        this=exp.Subquery(this=inner), alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True))
-    )
-    prov: Carried = [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
-    return source, prov
-
-
-def _only_prov(rows: Rows) -> exp.Select:
-    columns = [alias(column(name, "__s"), name) for one in rows.prov for name in one.columns]
-    return select(columns, derived(rows.traced, "__s"))
 
 
 def named_ids(ids: list[exp.Expr], query: exp.Select) -> tuple[list[str], list[exp.Expr]]:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from batch_audit.lineage.records import frames
-from batch_audit.lineage.records.core import Carried, Core, named_ids, named_prov, opened
+from batch_audit.lineage.records import frames, opening
+from batch_audit.lineage.records.core import Core, named_ids, named_prov
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import is_aggregate, output_names, sources, within
-from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, same, select
+from batch_audit.lineage.records.rows import Carried, Prov, Rows, again, alias, column, derived, left_join, same, select
 from batch_audit.lineage.records.subqueries import Asked, read_asked
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def _joined(
         left_join(traced, derived(found, "__t"), same(pairs, rewriter.dialect))  # type: ignore[arg-type]
         carried += [(one.mark, [column(name, "__t") for name in one.columns], one.types) for one in prov]
     for test in asked:
-        source, added = opened(rewriter, test)
-        left_join(traced, source, exp.true())
-        carried += added
+        carried += opening.open_beside(rewriter, traced, test)
     rows.prov, columns = named_prov(carried)
     traced.set("expressions", [alias(column(name, base), name) for name in rows.carried] + columns)
     rows.traced = traced

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from batch_audit.lineage.records.errors import Untraceable
-from batch_audit.lineage.records.rows import Item, column
+from batch_audit.lineage.records.rows import Carried, Item, column
 from batch_audit.lineage.tree import alias_names
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _derived(rewriter: "Rewriter", node: exp.Expr, query: exp.Expr) -> Item:
         made.meta["shared"] = isinstance(node, exp.Subquery) and form is rows.plain
         forms.append(made)
     ids: list[exp.Expr] = [column(one, name) for one in rows.ids]
-    prov: list[tuple[str, list[exp.Expr], list[str]]] = [
+    prov: Carried = [
         (one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov
     ]
     return Item(forms[0], forms[1], ids, rows.id_types, prov, rows.multiplied, rows.fine)

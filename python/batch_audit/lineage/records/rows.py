@@ -39,6 +39,10 @@ class Rows:
         return self.names + [name for name in self.ids if name not in self.names]
 
 
+# For each traced read: its mark, the expressions of its keys, and their types.
+Carried = list[tuple[str, list[exp.Expr], list[str]]]
+
+
 @dataclass
 class Item:
     """Something in FROM, in both forms; `ids` and `prov` are expressions over its alias."""
@@ -47,7 +51,7 @@ class Item:
     traced: exp.Expr
     ids: list[exp.Expr]
     id_types: list[str]
-    prov: list[tuple[str, list[exp.Expr], list[str]]]
+    prov: Carried
     multiplied: bool
     fine: bool
 
