@@ -1,4 +1,4 @@
-"""Random queries over keyed tables for record lineage: short, ordered by keys, each feature by itself and inside others."""
+"""Random queries over keyed tables for record lineage: short, ordered by keys, each feature alone and inside others."""
 
 import random
 
@@ -27,7 +27,9 @@ def _predicate(draw: Draw, columns: list[str]) -> str:
     """A predicate subquery, correlated or not."""
     name, inner = _table(draw)
     mine, theirs, value = draw.choice(columns), f"z.{draw.choice(inner)}", f"z.{draw.choice(inner)}"
-    where = draw.choice(["", f" where {theirs} = {mine}", f" where {theirs} = {mine} and z.id > 1", " where z.a > 0"])
+    where = draw.choice(
+        ["", f" where {theirs} = {mine}", f" where {theirs} = {mine} and z.id > 1", " where z.a > 0"]
+    )
     where = where.replace("z.a", f"z.{inner[1]}")
     source = draw.choice([name, name, f"(select distinct * from {name})"])
     tests = [
@@ -84,10 +86,16 @@ def _grouped(draw: Draw, source: str, columns: list[str], where: str) -> tuple[s
         )
         for _ in range(draw.randint(1, 2))
     ]
-    having = draw.choice(["", "", f" having count(*) > {draw.randint(0, 2)}", f" having sum({draw.choice(columns)}) > 2"])
+    having = draw.choice(
+        ["", "", f" having count(*) > {draw.randint(0, 2)}", f" having sum({draw.choice(columns)}) > 2"]
+    )
     if keys and draw.randint(0, 9) == 0:
         having = f" having max({draw.choice(columns)}) in (select a from r where a > 0)"
-    group = f" group by {draw.choice(['rollup', 'cube'])} ({', '.join(keys)})" if keys and draw.randint(0, 7) == 0 else ""
+    group = (
+        f" group by {draw.choice(['rollup', 'cube'])} ({', '.join(keys)})"
+        if keys and draw.randint(0, 7) == 0
+        else ""
+    )
     group = group or (f" group by {', '.join(keys)}" if keys else "")
     return _named(outputs + keys, f" from {source}{where}{group}{having}")
 
@@ -125,7 +133,10 @@ def select(draw: Draw, depth: int) -> tuple[str, list[str]]:
         return _named([*outputs, _window(draw, columns)], rest)
     if kind == 5:
         part = draw.choice(["", f"partition by {draw.choice(columns)} "])
-        return _named(outputs, f"{rest} qualify row_number() over ({part}order by {', '.join(columns)}) <= {draw.randint(1, 2)}")
+        return _named(
+            outputs,
+            f"{rest} qualify row_number() over ({part}order by {', '.join(columns)}) <= {draw.randint(1, 2)}",
+        )
     if kind == 6:
         skip = draw.choice(["", "", " offset 1"])
         return _named(outputs, f"{rest} order by {', '.join(columns)} limit {draw.randint(1, 4)}{skip}")

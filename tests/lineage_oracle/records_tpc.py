@@ -1,4 +1,4 @@
-"""Run in an environment of its own (duckdb 1.5.5 and its TPC extensions): `python -m tests.lineage_oracle.records_tpc h|ds`.
+"""Run in an environment of its own (duckdb 1.5.5, TPC extensions): `python -m tests.lineage_oracle.records_tpc h 40 3`.
 
 Traces every query, replays records of it, and prints JSON. Nothing of the queries or data is kept.
 """
@@ -57,7 +57,14 @@ def connect(kind: str, scale: float) -> tuple[Any, dict[str, dict[str, str]], di
 def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, Any]:
     """Trace and replay, within a time for each query."""
     connection, schema, keys = connect(kind, SCALE[kind])
-    result: dict[str, Any] = {"queries": 0, "records": 0, "removed": 0, "over": 0, "labels": {}, "unknown": {}}
+    result: dict[str, Any] = {
+        "queries": 0,
+        "records": 0,
+        "removed": 0,
+        "over": 0,
+        "labels": {},
+        "unknown": {},
+    }
     result |= {"failed": {}, "wrong": {}, "slow": []}
     for number, sql in connection.execute(f"select query_nr, query from tpc{kind}_queries()").fetchall():
         if numbers and number not in numbers:

@@ -28,7 +28,11 @@ class Replayed:
 def steady(row: Row) -> Row:
     """A row whose floating-point numbers are compared to nine digits: sums depend on the order of rows."""
     return tuple(
-        float(f"{value:.9g}") if isinstance(value, float) else repr(value) if isinstance(value, (list, dict)) else value
+        float(f"{value:.9g}")
+        if isinstance(value, float)
+        else repr(value)
+        if isinstance(value, (list, dict))
+        else value
         for value in row
     )
 
@@ -66,7 +70,9 @@ class Replay:
         return [(steady(row[:width]), row) for row in raw], names
 
     @staticmethod
-    def _keep(kept: dict[str, set[Row]], raw: Row, columns: Mapping[str, int], sources: Mapping[str, Any]) -> None:
+    def _keep(
+        kept: dict[str, set[Row]], raw: Row, columns: Mapping[str, int], sources: Mapping[str, Any]
+    ) -> None:
         for name, source in sources.items():
             key = tuple(raw[columns[output]] for output in source.outputs)
             if any(part is not None for part in key):
@@ -130,7 +136,9 @@ class Replay:
             self._remove(seen, row, removals)
 
     def _remove(self, seen: Replayed, row: Row, removals: int) -> None:
-        traced = [(name, key) for name in self.values for key in sorted(self.traced[row].get(name, set()), key=repr)]
+        traced = [
+            (name, key) for name in self.values for key in sorted(self.traced[row].get(name, set()), key=repr)
+        ]
         for name, key in traced[:removals]:
             self.slots(row, False, (name, key))
             seen.removed += 1
@@ -141,7 +149,12 @@ class Replay:
 
 
 def replay(
-    connection: Any, sql: str, schema: Mapping[str, Any], keys: Mapping[str, Any], most: int = 5, removals: int = 0
+    connection: Any,
+    sql: str,
+    schema: Mapping[str, Any],
+    keys: Mapping[str, Any],
+    most: int = 5,
+    removals: int = 0,
 ) -> Replayed:
     """Trace a query and replay some of its records."""
     found = provenance_query(sql, dialect="duckdb", schema=schema, keys=keys)

@@ -37,9 +37,7 @@ class Answers:
         self.names = self._occurrences()
         self.sources = {self.names[mark]: self._source(mark) for mark in self.survey.reads}
         judged = labels.judge(self.query, self.survey, self.reads)
-        found = tuple(
-            self._filter(decision, judged) for decision in self.survey.decisions if decision.marks
-        )
+        found = tuple(self._filter(decision, judged) for decision in self.survey.decisions if decision.marks)
         reasons = judged.reasons
         label = judged.label
         sql = None

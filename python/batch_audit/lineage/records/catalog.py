@@ -11,7 +11,7 @@ Keys = Mapping[str, str | Iterable[str]]
 
 @dataclass(frozen=True)
 class Known:
-    """A relation: its name as the caller wrote it, columns to types ('' where not given), and its key (may be empty)."""
+    """A relation: its name as the caller wrote it, its columns with types ('' where not given), its key (may be empty)."""
 
     name: str
     columns: dict[str, str]
@@ -24,7 +24,9 @@ class Catalog:
     def __init__(self, schema: Mapping[str, Columns], keys: Keys) -> None:
         self._schema = Schema(schema)
         self._names = Schema({name: [name] for name in schema})
-        self._keys = Schema({name: [key] if isinstance(key, str) else list(key) for name, key in keys.items()})
+        self._keys = Schema(
+            {name: [key] if isinstance(key, str) else list(key) for name, key in keys.items()}
+        )
         for name in keys:
             self._check_key(name)
 

@@ -14,6 +14,7 @@ from batch_audit.lineage.records.subqueries import Asked
 if TYPE_CHECKING:
     from batch_audit.lineage.records.rewriter import Rewriter
 
+
 @dataclass
 class Core:
     """`plain` is the whole SELECT over plain sources; `traced` has FROM, JOIN and WHERE only, over traced ones."""
@@ -41,7 +42,9 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
         prov += opening.open_beside(rewriter, traced, test)
         multiplied = True
     ids = [one for each in items for one in each.ids]
-    return Core(plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine)
+    return Core(
+        plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine
+    )
 
 
 def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
@@ -59,7 +62,9 @@ def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
 
 def named_ids(ids: list[exp.Expr], query: exp.Select) -> tuple[list[str], list[exp.Expr]]:
     """A name for each part of the identity, and the projections to add: an output column that is it serves as well."""
-    shown = {projection.unalias().sql(): projection.alias_or_name for projection in reversed(query.expressions)}
+    shown = {
+        projection.unalias().sql(): projection.alias_or_name for projection in reversed(query.expressions)
+    }
     names: list[str] = []
     extra: list[exp.Expr] = []
     for one in ids:
@@ -80,4 +85,3 @@ def named_prov(prov: Carried) -> tuple[list[Prov], list[exp.Expr]]:
         found.append(Prov(mark, names, types))
         columns += [alias(key.copy(), name) for key, name in zip(keys, names, strict=True)]
     return found, columns
-

@@ -52,7 +52,9 @@ def _edge(answers: "Answers", shown: exp.Select, mark: str, names: list[str], ro
     ]
     text: exp.Expr = _field(keys[0])
     for key in keys[1:]:
-        text = exp.DPipe(this=exp.DPipe(this=text, expression=exp.Literal.string("|")), expression=_field(key))
+        text = exp.DPipe(
+            this=exp.DPipe(this=text, expression=exp.Literal.string("|")), expression=_field(key)
+        )
     made = select(
         [
             *base,

@@ -7,7 +7,17 @@ from sqlglot import exp
 from batch_audit.lineage.functions import name_of
 from batch_audit.lineage.records.core import Core, named_ids, named_prov
 from batch_audit.lineage.records.nodes import output_names, windowed, windows
-from batch_audit.lineage.records.rows import Prov, Rows, again, alias, column, derived, left_join, same, select
+from batch_audit.lineage.records.rows import (
+    Prov,
+    Rows,
+    again,
+    alias,
+    column,
+    derived,
+    left_join,
+    same,
+    select,
+)
 
 if TYPE_CHECKING:
     from batch_audit.lineage.records.rewriter import Rewriter
@@ -52,7 +62,7 @@ def of_groups(
     gathered = [alias(_gather(window, one, query), f"__g{n}") for n, one in enumerate(identity)]
     framed = again(rows.plain, expressions=[*rows.plain.expressions, *gathered])
     base = rewriter.name("b")
-    traced = select([], derived(framed, base))  # type: ignore[arg-type]
+    traced = select([], derived(framed, base))
     left_join(traced, _taken_apart(rewriter, len(identity), base), exp.true())
     pairs: list[tuple[exp.Expr, exp.Expr]] = [
         (column(f"__f{n}", "__f"), column(f"__m{n}", "__t")) for n in range(len(identity))
@@ -74,7 +84,9 @@ def _taken_apart(rewriter: "Rewriter", width: int, base: str) -> exp.Expr:
     columns: list[exp.Expr] = [
         alias(exp.Anonymous(this="unnest", expressions=[one]), f"__f{n}") for n, one in enumerate(lists)
     ]
-    return exp.Lateral(this=exp.Subquery(this=exp.Select(expressions=columns)), alias=exp.TableAlias(this=name))
+    return exp.Lateral(
+        this=exp.Subquery(this=exp.Select(expressions=columns)), alias=exp.TableAlias(this=name)
+    )
 
 
 def gathered_like(window: exp.Window, query: exp.Select) -> str:
@@ -132,6 +144,4 @@ def _to_offset(function: exp.Expr, name: str) -> exp.WindowSpec | None:
         else:
             side = (offset.copy(), "PRECEDING" if name == "lag" else "FOLLOWING")  # type: ignore[assignment]
     start, end = (side, ("CURRENT ROW", None)) if name == "lag" else (("CURRENT ROW", None), side)
-    return exp.WindowSpec(
-        kind="ROWS", start=start[0], start_side=start[1], end=end[0], end_side=end[1]
-    )
+    return exp.WindowSpec(kind="ROWS", start=start[0], start_side=start[1], end=end[0], end_side=end[1])

@@ -9,7 +9,18 @@ from batch_audit.lineage.records import frames, opening
 from batch_audit.lineage.records.core import Core, named_ids, named_prov
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import is_aggregate, output_names, sources, within
-from batch_audit.lineage.records.rows import Carried, Prov, Rows, again, alias, column, derived, left_join, same, select
+from batch_audit.lineage.records.rows import (
+    Carried,
+    Prov,
+    Rows,
+    again,
+    alias,
+    column,
+    derived,
+    left_join,
+    same,
+    select,
+)
 from batch_audit.lineage.records.subqueries import Asked, read_asked
 
 if TYPE_CHECKING:
@@ -67,7 +78,9 @@ def grouped_source(
     if sets:
         source.append("joins", exp.Join(this=_sets_table(len(keys), sets), kind="CROSS"))
         values: list[exp.Expr] = [
-            exp.Case(ifs=[exp.If(this=exp.EQ(this=_bit(n), expression=exp.Literal.number(0)), true=key.copy())])
+            exp.Case(
+                ifs=[exp.If(this=exp.EQ(this=_bit(n), expression=exp.Literal.number(0)), true=key.copy())]
+            )
             for n, key in enumerate(keys)
         ] + [_bit(n) for n in range(len(keys))]
     else:
@@ -105,12 +118,12 @@ def grouping(query: exp.Select) -> tuple[list[exp.Expr], list[frozenset[int]]]:
     choices = [_choices(part, keys) for part in parts]
     if all(len(choice) == 1 for choice in choices) and not any(isinstance(p, _SETS) for p in parts):
         return keys, []
-    sets = [frozenset()]
+    sets: list[frozenset[int]] = [frozenset()]
     for choice in choices:
         sets = [one | more for one in sets for more in choice]
     if not keys:
         raise Untraceable("GROUPING SETS without a column are not traced")
-    return keys, sets  # type: ignore[return-value]
+    return keys, sets
 
 
 _SETS = (exp.Rollup, exp.Cube, exp.GroupingSets)
@@ -123,7 +136,9 @@ def _choices(part: exp.Expr, keys: list[exp.Expr]) -> list[frozenset[int]]:
     if isinstance(part, exp.Cube):
         units = [_unit(one, keys) for one in part.expressions]
         return [
-            frozenset().union(*chosen) for size in range(len(units), -1, -1) for chosen in combinations(units, size)
+            frozenset().union(*chosen)
+            for size in range(len(units), -1, -1)
+            for chosen in combinations(units, size)
         ]
     if isinstance(part, exp.GroupingSets):
         return [choice for one in part.expressions for choice in _choices(one, keys)]
@@ -140,9 +155,7 @@ def _unit(part: exp.Expr, keys: list[exp.Expr]) -> frozenset[int]:
     return frozenset(places)
 
 
-def _for_groups(
-    query: exp.Select, tests: list[Asked], base: str
-) -> tuple[list[Asked], list[exp.Expr]]:
+def _for_groups(query: exp.Select, tests: list[Asked], base: str) -> tuple[list[Asked], list[exp.Expr]]:
     """The tests with every value of the group read from the untouched query, and the columns that it needs for that."""
     own = {source.alias_or_name for source in sources(query)}
     hidden: dict[str, exp.Expr] = {}
@@ -182,4 +195,3 @@ def _again(test: Asked, node: exp.Expr) -> Asked:
     if found is None:
         raise Untraceable("a subquery over a group could not be read again")
     return Asked(test.kind, node, found[1], test.positive)
-

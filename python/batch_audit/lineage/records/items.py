@@ -39,7 +39,8 @@ def _table(rewriter: "Rewriter", node: exp.Table) -> Item:
     names, types = key_of(rewriter, mark)
     table = node.args["alias"].this
     keys: list[exp.Expr] = [
-        exp.Column(this=exp.to_identifier(name, quoted=_must_quote(name)), table=table.copy()) for name in names
+        exp.Column(this=exp.to_identifier(name, quoted=_must_quote(name)), table=table.copy())
+        for name in names
     ]
     active = mark in rewriter.active
     prov = [(mark, [key.copy() for key in keys], types)] if active else []
@@ -62,7 +63,5 @@ def _derived(rewriter: "Rewriter", node: exp.Expr, query: exp.Expr) -> Item:
         made.meta["shared"] = isinstance(node, exp.Subquery) and form is rows.plain
         forms.append(made)
     ids: list[exp.Expr] = [column(one, name) for one in rows.ids]
-    prov: Carried = [
-        (one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov
-    ]
+    prov: Carried = [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
     return Item(forms[0], forms[1], ids, rows.id_types, prov, rows.multiplied, rows.fine)

@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
-from batch_audit.lineage.records.determined import Keys, Name, Pair, closure, driver, equalities, outer_equalities
+from batch_audit.lineage.records.determined import (
+    Keys,
+    Name,
+    Pair,
+    closure,
+    driver,
+    equalities,
+    outer_equalities,
+)
 from batch_audit.lineage.records.states import Level, State
 
 
@@ -51,7 +59,12 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
     for number, (alias, state) in enumerate(others):
         join = joins[number] if number < len(joins) else None
         _add(joined, alias, state, join)
-        if where is not None and join is not None and not join.side and not any(j.side in ("RIGHT", "FULL") for j in joins):
+        if (
+            where is not None
+            and join is not None
+            and not join.side
+            and not any(j.side in ("RIGHT", "FULL") for j in joins)
+        ):
             joined.pairs += [pair for pair in equalities(where.this) if pair not in joined.pairs]
         least = min(least, state.level)
         determined = joined.determined(alias, equalities(join.args.get("on") if join else None))
@@ -80,7 +93,9 @@ def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> Non
         level = min(level, Level.RETURNS)
     made = State(level, left.ghost and (outer or state.ghost), reasons=joined.state.reasons)
     if level == Level.BROKEN and Level.BROKEN not in (left.level, state.level):
-        made.reasons.append("rows that an outer join left without a partner may get one, or lose it, when rows are left out")
+        made.reasons.append(
+            "rows that an outer join left without a partner may get one, or lose it, when rows are left out"
+        )
     joined.state = made
     if side == "LEFT":
         joined.pairs += outer_equalities(on, alias)

@@ -19,9 +19,12 @@ class Judgement:
     label: Label
     reasons: tuple[str, ...]
     unlisted: dict[int, str] = field(default_factory=dict)
+    unlisted_windows: set[str] = field(default_factory=set)
 
     def of_filter(self, decision: Decision) -> tuple[Label, tuple[str, ...]]:
         """A filter that lists no row because none was there may have been decided by rows that it cannot list."""
+        if decision.window in self.unlisted_windows:
+            return "unknown", ("the rows that decided about the rows of a frame are not listed",)
         reason = self.unlisted.get(id(decision.asked.node)) if decision.asked is not None else None
         if reason and self.label != "exact":
             return "unknown", (reason,)
@@ -34,7 +37,7 @@ def judge(query: exp.Query, survey: Survey, reads: Mapping[str, tuple[exp.Table,
     state = judge.query(query)
     reasons = list(dict.fromkeys([*state.reasons, *judge.reasons]))
     exact = state.level > Level.BROKEN and not reasons
-    return Judgement("exact" if exact else "superset", tuple(reasons), judge.unlisted)
+    return Judgement("exact" if exact else "superset", tuple(reasons), judge.unlisted, judge.unlisted_windows)
 
 
 __all__ = ["Judgement", "State", "judge"]

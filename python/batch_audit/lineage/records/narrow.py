@@ -1,4 +1,4 @@
-"""`where`: only the output rows that have a value, asked of the original and of its provenance, each on its own side."""
+"""`where`: only the output rows that have a value, asked of the original and of its provenance, each by itself."""
 
 from collections.abc import Mapping
 

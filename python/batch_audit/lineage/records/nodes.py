@@ -7,15 +7,17 @@ from sqlglot import exp
 from batch_audit.lineage.functions import AGGREGATE_NAMES, PICKS, name_of
 
 RANKING = frozenset(["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile"])
-_MORE_AGGREGATES = frozenset(
+_MORE = (
     "arg_max_null arg_max_nulls_last arg_min_null arg_min_nulls_last covar_pop covar_samp count_star "
     "histogram_exact lttb regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx regr_sxy regr_syy "
-    "sum_no_overflow decimal_average combine_aggr variant_group_object rowcount".split()
+    "sum_no_overflow decimal_average combine_aggr variant_group_object"
 )
-VOLATILE = frozenset(
+_MORE_AGGREGATES = frozenset(_MORE.split())
+_UNSTEADY = (
     "random rand uuid gen_random_uuid uuidv4 uuidv7 uuid_generate_v4 nextval currval setseed setval clock_timestamp "
-    "timeofday txid_current newid randn uniform rowid current_query_id".split()
+    "timeofday txid_current newid randn uniform current_query_id"
 )
+VOLATILE = frozenset(_UNSTEADY.split())
 QUERIES = (exp.Select, exp.SetOperation)
 
 
@@ -101,8 +103,7 @@ def sources(select: exp.Select) -> Iterator[exp.Expr]:
         yield select.args["from_"].this
     for join in select.args.get("joins") or ():
         yield join.this
-    for lateral in select.args.get("laterals") or ():
-        yield lateral
+    yield from select.args.get("laterals") or ()
 
 
 def free_tables(node: exp.Expr) -> set[str]:

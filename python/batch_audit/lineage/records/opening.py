@@ -36,7 +36,9 @@ def open_beside(rewriter: "Rewriter", query: exp.Select, asked: Asked) -> Carrie
         inner = _shown(rows, asked, rows.names)
         on = [*_renamed(conditions, stripped, name)]
         match = asked.match(name, rows.names)
-        left_join(query, derived(inner, name), exp.and_(*on, match) if on or match is not None else exp.true())
+        left_join(
+            query, derived(inner, name), exp.and_(*on, match) if on or match is not None else exp.true()
+        )
     return [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
 
 
@@ -95,7 +97,8 @@ def _split(query: exp.Select, own: set[str]) -> tuple[list[exp.Expr], list[exp.E
     if where is None:
         return [], []
     parts = list(where.this.flatten()) if isinstance(where.this, exp.And) else [where.this]
-    inner, outer = [], []
+    inner: list[exp.Expr] = []
+    outer: list[exp.Expr] = []
     for part in parts:
         (outer if _free(part) - own else inner).append(part)
     return inner, outer
@@ -103,7 +106,9 @@ def _split(query: exp.Select, own: set[str]) -> tuple[list[exp.Expr], list[exp.E
 
 def _free(condition: exp.Expr) -> set[str]:
     used: set[str] = set()
-    for found in walk(condition, lambda node: not isinstance(node, exp.Query) or isinstance(node, exp.Subquery)):
+    for found in walk(
+        condition, lambda node: not isinstance(node, exp.Query) or isinstance(node, exp.Subquery)
+    ):
         if isinstance(found, exp.Column) and found.table:
             used.add(found.table)
         elif isinstance(found, (exp.Select, exp.SetOperation)):
@@ -118,7 +123,7 @@ def _asks(node: exp.Expr) -> bool:
 def _renamed(conditions: list[exp.Expr], stripped: exp.Select, name: str) -> list[exp.Expr]:
     """The conditions, with the subquery's columns read from what it is joined as."""
     own = {source.alias_or_name for source in sources(stripped)}
-    renamed = []
+    renamed: list[exp.Expr] = []
     for condition in conditions:
         holder = exp.Paren(this=condition.copy())
         for found in list(holder.find_all(exp.Column)):
@@ -126,4 +131,3 @@ def _renamed(conditions: list[exp.Expr], stripped: exp.Select, name: str) -> lis
                 found.replace(column(f"__k_{found.table}_{found.name}", name))
         renamed.append(holder)
     return renamed
-

@@ -10,9 +10,12 @@ from batch_audit.lineage.records.joins import Joined
 from batch_audit.lineage.records.nodes import output_names, windowed
 
 # What these give depends on the order among equals.
-_PLACES = frozenset("row_number rownumber ntile lag lead first_value firstvalue last_value lastvalue nth_value nthvalue".split())
+_ORDERED = (
+    "row_number rownumber ntile lag lead first_value firstvalue last_value lastvalue nth_value nthvalue"
+)
+_PLACES = frozenset(_ORDERED.split())
 # These look at rows before or after by number.
-_OFFSETS = frozenset("lag lead".split())
+_OFFSETS = frozenset(["lag", "lead"])
 
 
 def order_of(window: exp.Window, select: exp.Select) -> list[exp.Expr]:
@@ -40,7 +43,8 @@ def is_closed(window: exp.Window, select: exp.Select) -> bool:
     if spec.args.get("exclude"):
         return False
     return _unbounded(spec) or (
-        spec.args.get("start") == "UNBOUNDED" and str(spec.args.get("end") or "CURRENT ROW").upper() == "CURRENT ROW"
+        spec.args.get("start") == "UNBOUNDED"
+        and str(spec.args.get("end") or "CURRENT ROW").upper() == "CURRENT ROW"
     )
 
 
@@ -51,7 +55,10 @@ def _unbounded(spec: exp.Expr) -> bool:
 def is_ordered(parts: list[exp.Expr], select: exp.Select, joined: Joined, grouped: bool) -> bool:
     """Whether these expressions tell the rows of a SELECT apart, by keys."""
     shown = {one.alias_or_name: one.unalias() for one in select.expressions}
-    whole = [shown.get(part.name, part) if isinstance(part, exp.Column) and not part.table else part for part in parts]
+    whole = [
+        shown.get(part.name, part) if isinstance(part, exp.Column) and not part.table else part
+        for part in parts
+    ]
     texts = {part.sql() for part in whole}
     distinct = select.args.get("distinct")
     if distinct and not distinct.args.get("on"):

@@ -15,7 +15,13 @@ from sqlglot.schema import MappingSchema
 from batch_audit.lineage.records.catalog import Catalog, Known
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import QUERIES, output_names
-from batch_audit.lineage.records.spelling import by_name, group_by_all, joined_subset, merge_leftovers, unique_names
+from batch_audit.lineage.records.spelling import (
+    by_name,
+    group_by_all,
+    joined_subset,
+    merge_leftovers,
+    unique_names,
+)
 from batch_audit.lineage.tree import alias_names, table_parts
 
 MOST_READS = 500  # CTEs that read CTEs several times can multiply beyond use
@@ -70,7 +76,9 @@ class Preparation:
     def _set_operation(self, node: exp.SetOperation, env: dict[str, tuple[Prepared, list[str]]]) -> Prepared:
         sides = [self.query(side, env) for side in (node.this, node.expression)]
         if node.args.get("by_name"):
-            sides = [Prepared(side, sides[0].types | sides[1].types) for side in by_name(*(s.query for s in sides))]
+            sides = [
+                Prepared(side, sides[0].types | sides[1].types) for side in by_name(*(s.query for s in sides))
+            ]
             node.set("by_name", None)
         names = output_names(sides[0].query)
         if len(names) != len(output_names(sides[1].query)):
@@ -78,7 +86,8 @@ class Preparation:
         node.set("this", sides[0].query)
         node.set("expression", sides[1].query)
         types = [
-            a if a == b else "" for a, b in zip(sides[0].types.values(), sides[1].types.values(), strict=False)
+            a if a == b else ""
+            for a, b in zip(sides[0].types.values(), sides[1].types.values(), strict=False)
         ]
         return Prepared(node, dict(zip(names, types, strict=False)))
 
@@ -86,7 +95,9 @@ class Preparation:
         holder = exp.Paren(this=node)
         self._replace_leaves(node, env)
         schema = MappingSchema(
-            {name: self._columns[name] for name in self._placed(holder)}, dialect=self.dialect, normalize=False
+            {name: self._columns[name] for name in self._placed(holder)},
+            dialect=self.dialect,
+            normalize=False,
         )
         try:
             done = qualify(
@@ -124,9 +135,9 @@ class Preparation:
         if isinstance(node, exp.Table):
             self._place_table(node, env)
             return
-        if isinstance(node, exp.Subquery) and isinstance(node.parent, (exp.From, exp.Join)):
-            if self._place_derived(node, env):
-                return
+        derived = isinstance(node, exp.Subquery) and isinstance(node.parent, (exp.From, exp.Join))
+        if isinstance(node, exp.Subquery) and derived and self._place_derived(node, env):
+            return
         if isinstance(node, exp.Values) and isinstance(node.parent, (exp.From, exp.Join)):
             node.replace(_named_values(node))
             return
@@ -151,12 +162,21 @@ class Preparation:
                 _renamed(query, prepared.types, columns or named),
             )  # fmt: skip
             return
+        known = self._known(parts)
+        if columns:
+            raise Untraceable(f"{'.'.join(parts)} is read under other column names")
+        self._place(
+            node,
+            node,
+            alias or parts[-1],
+            {c.lower() if self.folds else c: t for c, t in known.columns.items()},
+        )
+
+    def _known(self, parts: tuple[str, ...]) -> Known:
         known = self.catalog.find(parts)
         if known is None:
             raise Untraceable(f"the columns of {'.'.join(parts)} are not known")
-        if columns:
-            raise Untraceable(f"{'.'.join(parts)} is read under other column names")
-        self._place(node, node, alias or parts[-1], {c.lower() if self.folds else c: t for c, t in known.columns.items()})
+        return known
 
     @property
     def folds(self) -> bool:
@@ -192,8 +212,7 @@ class Preparation:
         leaf = self._leaves[table.name].copy()
         alias = table.args["alias"].copy()
         if isinstance(leaf, exp.Table) and not isinstance(leaf.this, exp.Func):
-            found = self.catalog.find(table_parts(leaf, self.dialect))
-            assert found is not None
+            found = self._known(table_parts(leaf, self.dialect))
             leaf.set("alias", None)
             made = exp.Table(this=exp.to_identifier("read"), alias=alias)
             self._mark(made, leaf, found)
@@ -256,7 +275,7 @@ def _named_values(node: exp.Values) -> exp.Values:
 
 
 def _function_columns(node: exp.Table) -> dict[str, str]:
-    alias, columns = alias_names(node)
+    columns = alias_names(node)[1]
     if not columns:
         raise Untraceable(f"the columns of {node.this.sql()[:60]} have no names: write them after its alias")
     return dict.fromkeys(columns, "")

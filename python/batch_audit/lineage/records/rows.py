@@ -1,4 +1,4 @@
-"""A query in two forms: as it was, with an identity for its rows, and the same rows with the keys that they came from."""
+"""A query in two forms: as it was, with an identity for its rows, and the same with the keys that they came from."""
 
 from dataclasses import dataclass, field
 
@@ -18,9 +18,9 @@ class Prov:
 class Rows:
     """A rewritten query.
 
-    `plain` has the columns `names` and `ids`, and the rows of the original. `traced` has those and the columns of `prov`;
-    every row of `plain` is in it at least once, once for each combination of rows that it came from. `ids` together tell
-    the rows of `plain` apart; some are among `names`. `multiplied`: a row may be in `traced` more than once.
+    `plain` has the columns `names` and `ids`, and the rows of the original. `traced` has those and the columns of
+    `prov`; every row of `plain` is in it at least once, once for each combination of rows that it came from. `ids`
+    together tell the rows of `plain` apart; some are among `names`. `multiplied`: a row may be in `traced` more than once.
     `fine`: the columns of `prov` tell the rows of `traced` apart.
     """
 
@@ -114,7 +114,9 @@ def same(pairs: list[tuple[exp.Expr, exp.Expr]], dialect: str) -> exp.Expr:
     tests: list[exp.Expr] = []
     for left, right in pairs:
         if dialect == "postgres":
-            tests.append(exp.EQ(this=exp.Array(expressions=[left]), expression=exp.Array(expressions=[right])))
+            tests.append(
+                exp.EQ(this=exp.Array(expressions=[left]), expression=exp.Array(expressions=[right]))
+            )
         else:
             tests.append(exp.NullSafeEQ(this=left, expression=right))
     return exp.and_(*tests) if tests else exp.true()

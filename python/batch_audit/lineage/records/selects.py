@@ -7,7 +7,17 @@ from sqlglot import exp
 from batch_audit.lineage.records import frames, groups
 from batch_audit.lineage.records.core import Core, core_of, named_ids, named_prov
 from batch_audit.lineage.records.nodes import is_grouped, output_names, windows
-from batch_audit.lineage.records.rows import Rows, again, alias, column, derived, left_join, picked, same, select
+from batch_audit.lineage.records.rows import (
+    Rows,
+    again,
+    alias,
+    column,
+    derived,
+    left_join,
+    picked,
+    same,
+    select,
+)
 from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
 
 if TYPE_CHECKING:
@@ -56,7 +66,9 @@ def _by_row(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
             expressions=[alias(one.copy(), f"__m{n}") for n, one in enumerate(core.ids)] + carried,
         )
         keys = [f"__m{n}" for n in range(len(ids))]
-        return joined(rewriter, Rows(names, ids, core.id_types, plain, plain, prov, True, core.fine), source, keys)
+        return joined(
+            rewriter, Rows(names, ids, core.id_types, plain, plain, prov, True, core.fine), source, keys
+        )
     traced = _kept_clauses(query, core, counted)
     traced.set("expressions", [*query.expressions, *extra, *carried])
     return Rows(names, ids, core.id_types, plain, traced, prov, core.multiplied, core.fine)
@@ -103,4 +115,3 @@ def _distinct(rewriter: "Rewriter", query: exp.Select, grouped: bool) -> Rows:
     if not rows.fine:
         found.set("distinct", exp.Distinct())
     return joined(rewriter, result, found, names)
-

@@ -18,10 +18,18 @@ def rewrite(rewriter: "Rewriter", node: exp.SetOperation) -> Rows:
     if keeps_all:
         return _union_all(rewriter, left, right)
     plain = type(node)(
-        **(node.args | {"this": _side(left, left.names, left.plain), "expression": _side(right, left.names, right.plain)})
+        **(
+            node.args
+            | {
+                "this": _side(left, left.names, left.plain),
+                "expression": _side(right, left.names, right.plain),
+            }
+        )
     )
     prov = _renumbered(left, 0) + _renumbered(right, len(left.prov))
-    rows = Rows(left.names, left.names, [""] * len(left.names), plain, plain, prov, True, left.fine and right.fine)
+    rows = Rows(
+        left.names, left.names, [""] * len(left.names), plain, plain, prov, True, left.fine and right.fine
+    )
     if not prov:
         return rows
     if isinstance(node, exp.Union):
@@ -58,7 +66,9 @@ def _filled(rewriter: "Rewriter", rows: Rows, prov: list[Prov], start: int) -> l
         for number, name in enumerate(one.columns):
             mine = own.get(place)
             value: exp.Expr = (
-                column(mine.columns[number], "__o") if mine else typed_null(one.types[number], rewriter.dialect)
+                column(mine.columns[number], "__o")
+                if mine
+                else typed_null(one.types[number], rewriter.dialect)
             )
             columns.append(alias(value, name))
     return columns
@@ -113,7 +123,9 @@ def _union_all(rewriter: "Rewriter", left: Rows, right: Rows) -> Rows:
     rows = Rows(left.names, ids, ["int", *types], plain, plain, prov)
     if prov:
         rows.traced = exp.Union(
-            this=side(left, left.traced, 0, True), expression=side(right, right.traced, 1, True), distinct=False
+            this=side(left, left.traced, 0, True),
+            expression=side(right, right.traced, 1, True),
+            distinct=False,
         )
     rows.multiplied = left.multiplied or right.multiplied
     rows.fine = left.fine and right.fine

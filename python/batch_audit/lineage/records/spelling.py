@@ -46,7 +46,10 @@ def joined_subset(select: exp.Select) -> None:
         if kind not in ("SEMI", "ANTI"):
             kept.append(join)
             continue
-        if any(str(later.args.get("side") or "").upper() in ("RIGHT", "FULL") for later in joins[place:]) or side == "RIGHT":
+        if (
+            any(str(later.args.get("side") or "").upper() in ("RIGHT", "FULL") for later in joins[place:])
+            or side == "RIGHT"
+        ):
             raise Untraceable(f"a {kind} JOIN before an outer join is not traced")
         inner = exp.Select(expressions=[exp.Literal.number(1)]).from_(join.this.copy())
         if join.args.get("on"):
@@ -86,4 +89,6 @@ def merge_leftovers(query: exp.Expr, columns: Mapping[str, Mapping[str, str]]) -
             if isinstance(source, exp.Table) and column.name in columns.get(source.name, ())
         ]
         if found:
-            column.replace(found[0] if len(found) == 1 else exp.Coalesce(this=found[0], expressions=found[1:]))
+            column.replace(
+                found[0] if len(found) == 1 else exp.Coalesce(this=found[0], expressions=found[1:])
+            )

@@ -6,7 +6,7 @@ WHOLE    S and perhaps other rows of the original, unchanged;
 KEYED    S and perhaps other rows of the original, of which some columns (`unstable`) may have other values;
 RETURNS  S and perhaps rows that the original did not have;
 BROKEN   perhaps not even S.
-An answer is `exact` when its rows come out again: anything above BROKEN, as long as nothing is built on it that needs more.
+An answer is `exact` when its rows come out again: anything above BROKEN, while nothing that needs more is built on it.
 """
 
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 from sqlglot import exp
 
@@ -74,13 +75,12 @@ def read_asked(node: exp.Expr) -> tuple[str, exp.Query] | None:
 def _bare(node: exp.Expr) -> exp.Query:
     while isinstance(node, (exp.Subquery, exp.Paren)):
         node = node.this
-    assert isinstance(node, QUERIES)
-    return node
+    return cast(exp.Query, node)
 
 
 def _positive(node: exp.Expr, top: exp.Expr) -> bool:
     while node is not top:
-        node = node.parent
+        node = cast(exp.Expr, node.parent)
         if not isinstance(node, (exp.And, exp.Or, exp.Paren, exp.Where, exp.Having, exp.Qualify)):
             return node is top and isinstance(node, exp.Alias)
     return True

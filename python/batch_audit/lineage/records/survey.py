@@ -23,7 +23,7 @@ class Decision:
 
 @dataclass
 class Survey:
-    """`reads` in the order of the text, each with the place of the subquery that it decides for (None: it gives values)."""
+    """`reads` in the order of the text, each with the place of the decision that it serves (None: it gives values)."""
 
     reads: dict[str, int | None] = field(default_factory=dict)
     decisions: list[Decision] = field(default_factory=list)

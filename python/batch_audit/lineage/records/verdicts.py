@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from sqlglot import exp
 
@@ -10,28 +11,46 @@ from batch_audit.lineage.records.determined import closure
 from batch_audit.lineage.records.groups import grouping
 from batch_audit.lineage.records.joins import Joined, join_all
 from batch_audit.lineage.records.nodes import (
-    aggregates, free_tables, is_grouped, output_names, sources, windows,
+    aggregates,
+    free_tables,
+    is_grouped,
+    output_names,
+    sources,
+    windows,
 )  # fmt: skip
 from batch_audit.lineage.records.ordering import is_closed, is_ordered, needs_total, order_of
 from batch_audit.lineage.records.states import Level, State
 from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
 from batch_audit.lineage.tree import alias_names
 
+_FRAMES = "the rows in a window's frame were themselves decided by rows that are not listed"
+
+
+def decided_below(select: exp.Select) -> bool:
+    """Whether other rows, which differ from row to row, decide about the rows that FROM and WHERE give."""
+    if any(asked.scope == "row" for clause, asked in asked_of(select) if clause in ("where", "on", "having")):
+        return True
+    return any(
+        windows(inner) or inner.args.get("offset") or decided_below(inner)
+        for source in sources(select)
+        for inner in source.find_all(exp.Select)
+    )
+
 
 @dataclass
 class Judge:
-    """`reasons` are why a row may come from elsewhere, whatever is built on it; `unlisted`, by node: rows that blocked."""
+    """`reasons`: why a row may come from elsewhere, whatever is built on it; `unlisted`, by node: rows that blocked."""
 
     reads: Mapping[str, tuple[exp.Table, Known]]
     reasons: list[str] = field(default_factory=list)
     unlisted: dict[int, str] = field(default_factory=dict)
+    unlisted_windows: set[str] = field(default_factory=set)
 
     def query(self, node: exp.Expr) -> State:
         """The state of a query."""
         if isinstance(node, exp.SetOperation):
             return self._set_operation(node)
-        assert isinstance(node, exp.Select)
-        return self._select(node)
+        return self._select(cast(exp.Select, node))
 
     def _set_operation(self, node: exp.SetOperation) -> State:
         left, right = self.query(node.this), self.query(node.expression)
@@ -39,7 +58,9 @@ class Judge:
         state = State(level, left.ghost or right.ghost, reasons=left.reasons + right.reasons)
         names = output_names(node)
         unstable = left.unstable | {
-            mine for mine, theirs in zip(names, output_names(node.expression), strict=False) if theirs in right.unstable
+            mine
+            for mine, theirs in zip(names, output_names(node.expression), strict=False)
+            if theirs in right.unstable
         }
         every = isinstance(node, exp.Union) and node.args.get("distinct") is False
         if every:
@@ -106,7 +127,7 @@ class Judge:
         return name, State(Level.WHOLE, key=None)
 
     def _asked_all(self, joined: Joined, asked: list[tuple[str, Asked]]) -> set[str]:
-        """Apply subqueries to the rows that ask; gives the clauses whose values may change for rows that are not traced."""
+        """Apply subqueries to the rows that ask; gives the clauses whose values may change for other rows."""
         moving: set[str] = set()
         for clause, one in asked:
             if self._ask(joined, clause, one):
@@ -167,8 +188,12 @@ class Judge:
         core = joined.state
         state = State(core.level, not keys or (bool(sets) and frozenset() in sets), reasons=core.reasons)
         if core.level == Level.RETURNS:
-            state.broken("rows that a predicate, a window or an outer join kept out may come back under an aggregate")
-        elif core.level != Level.BROKEN and ("group" in moving or any(joined.uses_unstable(key) for key in keys)):
+            state.broken(
+                "rows that a predicate, a window or an outer join kept out may come back under an aggregate"
+            )
+        elif core.level != Level.BROKEN and (
+            "group" in moving or any(joined.uses_unstable(key) for key in keys)
+        ):
             state.broken("groups by a value that may change when rows are left out")
         texts = {key.sql() for key in keys}
         pure = {one.alias_or_name for one in node.expressions if one.unalias().sql() in texts}
@@ -193,10 +218,16 @@ class Judge:
             state.broken("rows that were kept out may come back into a window")
         for window in found:
             parts = [*(window.args.get("partition_by") or ()), *order_of(window, node)]
-            if any(joined.uses_unstable(part) or (grouped and state.level < Level.EXACT and aggregates(part)) for part in parts):
+            if any(
+                joined.uses_unstable(part) or (grouped and state.level < Level.EXACT and aggregates(part))
+                for part in parts
+            ):
                 state.broken("a window is ordered by a value that may change when rows are left out")
             if needs_total(window, node) and not is_ordered(parts, node, joined, grouped):
                 self.reasons.append("the order of a window is not shown to be total by keys")
+        if decided_below(node):
+            state.broken(_FRAMES)
+            self.unlisted_windows |= {window.meta.get("window", "") for window in found}
         whole = state.level == Level.EXACT and all(is_closed(window, node) for window in found)
         state.lower(Level.WHOLE if whole else Level.KEYED)
         if not whole:
@@ -219,12 +250,16 @@ class Judge:
         limit = node.args.get("limit")
         percent = limit is not None and bool(limit.args.get("limit_options") or limit.find(exp.LimitOptions))
         if state.level < Level.EXACT:
-            moves = any(column.name in state.unstable for part in parts for column in part.find_all(exp.Column))
+            moves = any(
+                column.name in state.unstable for part in parts for column in part.find_all(exp.Column)
+            )
             if state.level == Level.RETURNS or node.args.get("offset") or moves:
                 state.broken("rows that were kept out may come back before a LIMIT")
             state.lower(Level.RETURNS)
         elif node.args.get("offset"):
             state.lower(Level.WHOLE)
+        if node.args.get("offset") and (decided_below(node) or windows(node)):
+            state.broken("the rows that an OFFSET skips were themselves decided by rows that are not listed")
         if percent:
             state.broken("a LIMIT in percent depends on how many rows there are")
 
