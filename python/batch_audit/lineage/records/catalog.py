@@ -11,7 +11,7 @@ Keys = Mapping[str, str | Iterable[str]]
 
 @dataclass(frozen=True)
 class Known:
-    """A relation: its name as the caller wrote it, its columns with types ('' where not given), its key (may be empty)."""
+    """A relation: its name as the caller wrote it, columns with types ('' where not given), its key (may be empty)."""
 
     name: str
     columns: dict[str, str]

@@ -64,7 +64,8 @@ def _edge(answers: "Answers", shown: exp.Select, mark: str, names: list[str], ro
         ],
         derived(shown, "__e"),
     )
-    made.set("distinct", exp.Distinct())
+    if role != "filter_all":  # it has no duplicates, and DISTINCT would give its NULLs a type on PostgreSQL
+        made.set("distinct", exp.Distinct())
     return made.where(exp.Not(this=exp.Is(this=keys[0].copy(), expression=exp.Null())), copy=False)
 
 

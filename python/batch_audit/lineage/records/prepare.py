@@ -112,8 +112,8 @@ class Preparation:
             raise Untraceable(f"a name could not be resolved: {str(error).splitlines()[0]}") from error
         merge_leftovers(done, self._columns)
         _check_names(done)
-        unique_names(done)
         for select in list(done.find_all(exp.Select)):
+            unique_names(select)
             group_by_all(select)
             joined_subset(select)
         types = _types(done, schema, self.dialect)

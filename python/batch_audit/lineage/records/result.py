@@ -13,7 +13,7 @@ class Source:
     """One occurrence of an input relation: a place where the query reads it.
 
     `relation` is its name as the schema gives it, `keys` its key columns. `outputs` are the columns of the query that
-    carries them, one for each key, in the same order. `slot` is what `replay_sql` reads in the place of this occurrence.
+    carries them, one for each key, in the same order. `slot` is what `replay_sql` reads in its place.
     """
 
     relation: str
@@ -28,8 +28,8 @@ class Filter:
     """The rows that decided whether, or in what order, a row came out, without giving it a value.
 
     `kind` is `exists`, `in`, `scalar`, `quantified`, `window` or `offset`. With scope `row`, `sql` gives the output
-    columns of the query and then the keys, one row for each output row and filter row (NULL keys: none was needed). With scope
-    `query`, the same rows served every output row: `sql` gives the keys alone. `sources` are the occurrences of `sql`;
+    columns of the query and then the keys, one row for each output row and filter row (NULL keys: none was needed). With
+    scope `query`, the same rows served every output row: `sql` gives the keys alone. `sources` are the occurrences of `sql`;
     those of a window or an offset are also read for values, under the same slot.
     """
 

@@ -20,7 +20,8 @@ class Rows:
 
     `plain` has the columns `names` and `ids`, and the rows of the original. `traced` has those and the columns of
     `prov`; every row of `plain` is in it at least once, once for each combination of rows that it came from. `ids`
-    together tell the rows of `plain` apart; some are among `names`. `multiplied`: a row may be in `traced` more than once.
+    together tell the rows of `plain` apart; some are among `names`. `multiplied`: a row may be in `traced`
+    more than once.
     `fine`: the columns of `prov` tell the rows of `traced` apart.
     """
 

@@ -8,10 +8,8 @@ from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import aggregates, output_names, sources
 
 
-def unique_names(query: exp.Expr) -> None:
+def unique_names(query: exp.Select) -> None:
     """Give every output column a name of its own, as DuckDB does: `id`, `id_1`."""
-    if not isinstance(query, exp.Select):
-        return
     taken = {column.alias_or_name for column in query.expressions}
     seen: set[str] = set()
     for column in list(query.expressions):
