@@ -307,6 +307,8 @@ def _check_names(query: exp.Expr) -> None:
     for star in query.find_all(exp.Star):
         if not isinstance(star.parent, exp.Count):
             raise Untraceable("a * that could not be written out")
+    for row in query.find_all(exp.TableColumn):
+        raise Untraceable(f"{row.name} is read as a whole row")
     for select in query.find_all(exp.Select):
         names = {table.alias_or_name for table in select.find_all(exp.Table)}
         for column in select.find_all(exp.Column):

@@ -27,10 +27,10 @@ def provenance_query(
 
     `schema` maps a relation's name (one to three dotted parts) to its columns: name to type, or names. `keys` maps
     it to the columns of its key, which must be unique and not NULL; a relation without one is traced by all of its
-    columns, and is never `exact`. `where` maps an output column to a parameter as the engine writes it (`$1`, `?`, `:key`), and
-    keeps to the output rows that have its value. The meaning of the answer is that of influence provenance (Perm:
-    Glavic and Alonso, ICDE 2009). Raises BadArgument for an unknown dialect, a key that is no column of its relation,
-    or a `where` that is not understood; whatever the SQL is, it is answered.
+    columns, and is never `exact`. `where` maps an output column to a parameter as the engine writes it (`$1`, `?`,
+    `:key`), and keeps to the output rows that have its value. The meaning of the answer is that of influence
+    provenance (Perm: Glavic and Alonso, ICDE 2009). Raises BadArgument for an unknown dialect, a key that is no
+    column of its relation, or a `where` that is not understood; whatever the SQL is, it is answered.
     """
     try:
         sqlglot.Dialect.get_or_raise(dialect)

@@ -28,9 +28,10 @@ class Filter:
     """The rows that decided whether, or in what order, a row came out, without giving it a value.
 
     `kind` is `exists`, `in`, `scalar`, `quantified`, `window` or `offset`. With scope `row`, `sql` gives the output
-    columns of the query and then the keys, one row for each output row and filter row (NULL keys: none was needed). With
-    scope `query`, the same rows served every output row: `sql` gives the keys alone. `sources` are the occurrences of `sql`;
-    those of a window or an offset are also read for values, under the same slot.
+    columns of the query and then the keys, one row for each output row and filter row (NULL keys: none was needed).
+    With scope `query`, the same rows served every output row: `sql` gives the keys alone. `sources` are the
+    occurrences of `sql`; those of a window or an offset are also read for values, under the same slot. `label` is
+    `unknown` where rows that decided cannot be listed; `sql` is empty where none could be written.
     """
 
     kind: str

@@ -1,0 +1,43 @@
+"""TPC-H's 22 and TPC-DS's 99 queries, replayed from the rows that theirs came from."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from tests.lineage_oracle.test_tpc import ROOT, python
+
+__all__ = ["python"]
+
+
+def run(made, *arguments):
+    path = os.pathsep.join([str(ROOT), str(ROOT / "python")])
+    done = subprocess.run(
+        [made, "-m", "tests.lineage_oracle.records_tpc", *arguments],
+        capture_output=True, text=True, cwd=ROOT, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    print({key: value for key, value in found.items() if key != "labels"})  # noqa: T201 (the figures are the result)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_traced_row_of_tpc_h_comes_out_again(python):
+    found = run(python, "h", "120", "3")
+    assert found["queries"] == 22
+    assert found["unknown"] == found["failed"] == found["wrong"] == {}
+    assert found["slow"] == []
+    assert found["records"] >= 40
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_tpc_ds_is_answered_and_what_is_exact_comes_out_again(python):
+    found = run(python, "ds", "15", "1")
+    assert found["queries"] == 99
+    assert len(found["unknown"]) <= 4
+    assert found["failed"] == found["wrong"] == {}
+    assert found["records"] >= 50
