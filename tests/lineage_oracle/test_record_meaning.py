@@ -110,6 +110,29 @@ CASES = {
     ),
 }
 
+DUCKDB_CASES = {
+    "PIVOT comes from every row of its group": (
+        "pivot orders on amount in (5, 7) using count(*) group by who",
+        {(10, 1, 1, 1), (10, 1, 1, 2), (20, 1, 0, 3), (None, 0, 0, 4), (99, 0, 0, 5)},
+    ),
+    "QUALIFY comes from the row that stayed": (
+        "select id from orders qualify row_number() over (partition by who order by id) = 2",
+        {(2, 2)},
+    ),
+    "a semi-join comes from the left row": (
+        "select id from people semi join orders on orders.who = people.id",
+        {(10, 10), (20, 20)},
+    ),
+    "UNION BY NAME puts columns of a name together": (
+        "select id as k, who from orders where id = 1 union all by name select id as k, name from people where id = 10",
+        {(1, 10, None, 1, None), (10, None, "ann", None, 10)},
+    ),
+    "GROUP BY ALL comes from every row of its group": (
+        "select who, sum(amount) from orders where who = 10 group by all",
+        {(10, 12, 1), (10, 12, 2)},
+    ),
+}
+
 # A query, and the rows of its only filter: the output columns, where it has the scope of a row, and the keys.
 FILTERS = {
     "IN is decided by the rows that match": (
@@ -190,6 +213,14 @@ def test_a_row_comes_from(engine, rows, name):
     sql, expected = CASES[name]
     found = provenance_query(sql, dialect=engine, schema=SCHEMA, keys=KEYS)
     assert rows(found.sql) == expected
+    assert (found.label, found.reasons) == ("exact", ())
+
+
+@pytest.mark.parametrize("name", DUCKDB_CASES)
+def test_a_row_of_duckdb_comes_from(duckdb_rows, name):
+    sql, expected = DUCKDB_CASES[name]
+    found = provenance_query(sql, dialect="duckdb", schema=SCHEMA, keys=KEYS)
+    assert duckdb_rows(found.sql) == expected
     assert (found.label, found.reasons) == ("exact", ())
 
 

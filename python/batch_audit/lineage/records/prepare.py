@@ -15,6 +15,7 @@ from sqlglot.schema import MappingSchema
 from batch_audit.lineage.records.catalog import Catalog, Known
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import QUERIES, output_names
+from batch_audit.lineage.records.pivots import spread
 from batch_audit.lineage.records.spelling import (
     by_name,
     group_by_all,
@@ -54,7 +55,9 @@ class Preparation:
             return self.query(node.this, env)
         if isinstance(node, exp.SetOperation) and not _ordered(node):
             return self._set_operation(node, env)
-        if isinstance(node, exp.Values):
+        if isinstance(node, exp.Pivot):
+            node = spread(node, node.this, self._columns_of(node.this, env))
+        elif isinstance(node, exp.Values):
             node = exp.select("*").from_(_named_values(node))
         elif not isinstance(node, exp.Select):
             node = _as_select(node)
@@ -132,6 +135,8 @@ class Preparation:
 
     def _replace_leaves(self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> None:
         """Put a table of known columns where FROM reads a table, a CTE, or a query that stands alone."""
+        if isinstance(node, (exp.Table, exp.Subquery)) and node.args.get("pivots"):
+            node = self._spread(node, env)
         if isinstance(node, exp.Table):
             self._place_table(node, env)
             return
@@ -145,6 +150,29 @@ class Preparation:
             env = self._bind(node, env)
         for child in list(node.iter_expressions()):
             self._replace_leaves(child, env)
+
+    def _spread(self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> exp.Expr:
+        """A source that is pivoted, as the derived table that it stands for."""
+        pivots = node.args["pivots"]
+        if len(pivots) != 1:
+            raise Untraceable("several PIVOTs of one source are not traced")
+        source = node.copy()
+        source.set("pivots", None)
+        name = pivots[0].args.get("alias") or exp.TableAlias(this=exp.to_identifier("__pivot"))
+        made = exp.Subquery(this=spread(pivots[0], source, self._columns_of(source, env)), alias=name.copy())
+        node.replace(made)
+        return made
+
+    def _columns_of(self, source: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> list[str]:
+        if isinstance(source, exp.Subquery):
+            return output_names(self.query(source.this.copy(), env).query)
+        if not isinstance(source, exp.Table):
+            raise Untraceable(f"PIVOT of {source.key.upper()} is not traced")
+        parts = table_parts(source, self.dialect)
+        if len(parts) == 1 and parts[0].lower() in env:
+            prepared, named = env[parts[0].lower()]
+            return named or output_names(prepared.query)
+        return list(self._known(parts).columns)
 
     def _place_table(self, node: exp.Table, env: dict[str, tuple[Prepared, list[str]]]) -> None:
         if node.args.get("joins") or node.args.get("rows_from"):

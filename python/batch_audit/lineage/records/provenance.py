@@ -61,7 +61,7 @@ def _traced(sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str]) 
     parsed = statements[0]
     if isinstance(parsed, exp.Create) and isinstance(parsed.expression, exp.Query):
         parsed = parsed.expression
-    if not isinstance(parsed, (exp.Query, exp.Values)):
+    if not isinstance(parsed, (exp.Query, exp.Values, exp.Pivot)):
         raise Untraceable(f"{parsed.key.upper()} is not a query")
     refuse(parsed)
     preparation = Preparation(catalog, dialect)

@@ -54,8 +54,8 @@ def _table_function(node: exp.Expr) -> str | None:
 
 
 def _shape(node: exp.Expr) -> str | None:
-    if isinstance(node, exp.Pivot):
-        return "UNPIVOT is not traced" if node.args.get("unpivot") else "this form of PIVOT is not traced"
+    if isinstance(node, exp.Pivot) and node.args.get("unpivot"):
+        return "UNPIVOT is not traced"
     if isinstance(node, exp.Columns):
         return "COLUMNS(…) is not traced"
     if isinstance(node, exp.MatchRecognize):

@@ -54,6 +54,7 @@ def asked_in(expression: exp.Expr, projected: bool = False) -> Iterator[Asked]:
 
 
 def read_asked(node: exp.Expr) -> tuple[str, exp.Query] | None:
+    """The kind and the subquery of a node that asks one; None for any other."""
     if isinstance(node, exp.Exists) and isinstance(node.this, (*QUERIES, exp.Subquery)):
         return "exists", _bare(node.this)
     if isinstance(node, exp.In) and node.args.get("query"):

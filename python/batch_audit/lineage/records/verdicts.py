@@ -248,7 +248,8 @@ class Judge:
         if not is_ordered(parts, node, joined, grouped):
             self.reasons.append("the order of a LIMIT or DISTINCT ON is not shown to be total by keys")
         limit = node.args.get("limit")
-        percent = limit is not None and bool(limit.args.get("limit_options") or limit.find(exp.LimitOptions))
+        options = limit.find(exp.LimitOptions) if limit is not None else None
+        percent = options is not None and bool(options.args.get("percent"))
         if state.level < Level.EXACT:
             moves = any(
                 column.name in state.unstable for part in parts for column in part.find_all(exp.Column)
