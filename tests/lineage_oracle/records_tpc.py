@@ -97,6 +97,17 @@ def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, 
     return result
 
 
-if __name__ == "__main__":
+def dump(kind: str, folder: str) -> dict[str, Any]:
+    """Write the tables as CSV, and give what is needed to load and query them elsewhere."""
+    connection, schema, keys = connect(kind, SCALE[kind])
+    for table in schema:
+        connection.execute(f"copy {table} to '{folder}/{table}.csv' (header false)")
+    queries = connection.execute(f"select query_nr, query from tpc{kind}_queries()").fetchall()
+    return {"schema": schema, "keys": keys, "queries": queries}
+
+
+if __name__ == "__main__" and sys.argv[1] == "dump":
+    sys.stdout.write(json.dumps(dump(sys.argv[2], sys.argv[3])))
+elif __name__ == "__main__":
     wanted = [int(number) for number in sys.argv[4:]]
     sys.stdout.write(json.dumps(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), wanted)))

@@ -6,10 +6,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import psycopg2
 
 from batch_audit.lineage.records import ProvenanceQuery, provenance_query
 
 Row = tuple[Any, ...]
+ERRORS = (duckdb.Error, psycopg2.Error)
+
+
+class Postgres:
+    """A PostgreSQL connection with the methods of DuckDB's that are used here."""
+
+    def __init__(self, connection: Any) -> None:
+        connection.autocommit = True
+        self.cursor = connection.cursor()
+
+    def execute(self, sql: str, values: Any = None) -> Any:
+        self.cursor.execute(sql.replace("?", "%s") if values else sql, values)
+        return self.cursor
+
+    @property
+    def description(self) -> Any:
+        return self.cursor.description
 
 
 @dataclass
@@ -128,7 +146,7 @@ class Replay:
                 self.slots(row, cut_filters)
                 try:
                     back = self.comes_back(row)
-                except duckdb.Error as error:
+                except ERRORS as error:
                     seen.failed.append(f"{'both' if cut_filters else 'values'} cut: {row}: {error}")
                     continue
                 if not back:
@@ -144,7 +162,7 @@ class Replay:
             seen.removed += 1
             try:
                 seen.over += self.comes_back(row)
-            except duckdb.Error:
+            except ERRORS:
                 continue
 
 

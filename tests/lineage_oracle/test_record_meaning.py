@@ -140,6 +140,11 @@ FILTERS = {
         "row",
         {(10, 1), (10, 2), (20, 3)},
     ),
+    "after a comma, too, IN is decided by the rows that match": (
+        "select p.id, q.id from people p, people q where p.id = q.id and p.id in (select who from orders where id > 1)",
+        "row",
+        {(10, 10, 2), (20, 20, 3)},
+    ),
     "EXISTS is decided by the rows that it finds": (
         "select id from people p where exists (select 1 from orders o where o.who = p.id and o.amount > 5)",
         "row",

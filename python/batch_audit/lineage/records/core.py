@@ -38,6 +38,8 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
     prov: Carried = [one for each in items for one in each.prov]
     fine = all(one.fine for one in items)
     multiplied = any(one.multiplied for one in items)
+    if tests and traced.args.get("joins"):
+        traced.set("joins", [_spelled(join) for join in traced.args["joins"]])
     for test in tests:
         prov += opening.open_beside(rewriter, traced, test)
         multiplied = True
@@ -45,6 +47,12 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
     return Core(
         plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine
     )
+
+
+def _spelled(join: exp.Join) -> exp.Join:
+    """A comma as CROSS JOIN: what is joined after a comma does not see what stands before it."""
+    bare = not any(join.args.get(name) for name in ("kind", "side", "on", "using", "method"))
+    return exp.Join(**(join.args | {"kind": "CROSS"})) if bare else join
 
 
 def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:

@@ -60,10 +60,6 @@ def _shape(node: exp.Expr) -> str | None:
         return "COLUMNS(…) is not traced"
     if isinstance(node, exp.MatchRecognize):
         return "MATCH_RECOGNIZE is not traced"
-    if isinstance(node, exp.Join) and str(node.args.get("method") or "").upper() in ("ASOF", "POSITIONAL"):
-        return f"{node.args['method']} JOIN is not traced"
-    if isinstance(node, exp.Join) and str(node.args.get("kind") or "").upper() in ("ASOF", "POSITIONAL"):
-        return f"{node.args['kind']} JOIN is not traced"
     if isinstance(node, exp.Lateral) and not isinstance(node.this, (exp.Subquery, exp.Unnest)):
         return "a lateral table function is not traced"
     if isinstance(node, (exp.Insert, exp.Update, exp.Delete, exp.Merge)):
@@ -75,6 +71,22 @@ def _shape(node: exp.Expr) -> str | None:
     return None
 
 
+def _join(node: exp.Expr) -> str | None:
+    if not isinstance(node, exp.Join):
+        return None
+    for name in ("method", "kind"):
+        if str(node.args.get(name) or "").upper() in ("ASOF", "POSITIONAL"):
+            return f"{node.args[name]} JOIN is not traced"
+    if node.side in ("RIGHT", "FULL") and _after_comma(node):
+        return "a comma in FROM before a RIGHT or FULL JOIN is not traced"
+    return None
+
+
+def _after_comma(node: exp.Join) -> bool:
+    before = (node.parent.args.get("joins") or []) if node.parent is not None else []
+    return any(not any(join.args.get(name) for name in ("kind", "side", "on", "using")) for join in before)
+
+
 def _projected(node: exp.Expr) -> bool:
     """Whether a function that makes rows stands where a value is expected."""
     if isinstance(node, exp.GenerateSeries) or name_of(node) == "range":
@@ -82,4 +94,4 @@ def _projected(node: exp.Expr) -> bool:
     return not isinstance(node.parent, (exp.From, exp.Join, exp.Table, exp.Lateral))
 
 
-_RULES = (_volatile, _sample, _recursive, _table_function, _shape)
+_RULES = (_volatile, _sample, _recursive, _table_function, _join, _shape)
