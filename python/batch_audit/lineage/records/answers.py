@@ -31,6 +31,7 @@ class Answers:
     survey: Survey
     dialect: str
     where: Mapping[str, str]
+    spelled: Mapping[str, str]
 
     def all(self) -> ProvenanceQuery:
         """The answer."""
@@ -83,8 +84,8 @@ class Answers:
 
     @property
     def output_names(self) -> list[str]:
-        """The output columns."""
-        return output_names(self.query)
+        """The output columns, as the text spells them."""
+        return [self.spelled.get(name, name) for name in output_names(self.query)]
 
     def text(self, query: exp.Query) -> str:
         """SQL over the relations themselves, each repeated part written once."""
@@ -106,7 +107,7 @@ class Answers:
         missing = [self.names[mark] for mark in marks if mark not in carried]
         if missing:
             raise Untraceable(f"no way was found from {', '.join(missing)} to the output")
-        columns: list[exp.Expr] = [alias(column(name, "__o"), name) for name in base]
+        columns: list[exp.Expr] = [alias(column(name, "__o"), self.spelled.get(name, name)) for name in base]
         for mark in marks:
             outputs = self.sources[self.names[mark]].outputs
             columns += [

@@ -54,3 +54,8 @@ class Catalog:
         columns = {column: types.get(column, "") for column in names}
         own = tuple(spelled[column.lower()] for column in key[0]) if key else ()
         return Known(name[0][0] if name else ".".join(parts), columns, own)
+
+
+def is_mixed(name: str) -> bool:
+    """Whether a name has capital and small letters: then it was quoted when it was made."""
+    return name not in (name.lower(), name.upper())

@@ -34,7 +34,7 @@ def edges_sql(answers: "Answers", filters: tuple[Filter, ...]) -> str | None:
 
 def _of_value(answers: "Answers", mark: str) -> exp.Select:
     rows = answers.narrowed([mark])
-    return _edge(answers, answers.shown(rows, rows.names, [mark]), mark, rows.names, "value")
+    return _edge(answers, answers.shown(rows, rows.names, [mark]), mark, answers.output_names, "value")
 
 
 def _of_filter(answers: "Answers", decision: Decision, mark: str) -> exp.Select:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from batch_audit.lineage.records.catalog import is_mixed
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.rows import Carried, Item, column
 from batch_audit.lineage.tree import alias_names
@@ -48,7 +49,7 @@ def _table(rewriter: "Rewriter", node: exp.Table) -> Item:
 
 
 def _must_quote(name: str) -> bool:
-    return not exp.SAFE_IDENTIFIER_RE.match(name)
+    return is_mixed(name) or not exp.SAFE_IDENTIFIER_RE.match(name)
 
 
 def _derived(rewriter: "Rewriter", node: exp.Expr, query: exp.Expr) -> Item:

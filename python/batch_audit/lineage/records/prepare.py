@@ -7,12 +7,13 @@ reader is resolved: so the work grows with the text, and names that occur twice 
 from dataclasses import dataclass, field
 
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from batch_audit.lineage.records.catalog import Catalog, Known
+from batch_audit.lineage.records.catalog import Catalog, Known, is_mixed
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nodes import QUERIES, output_names
 from batch_audit.lineage.records.pivots import spread
@@ -197,7 +198,7 @@ class Preparation:
             node,
             node,
             alias or parts[-1],
-            {c.lower() if self.folds else c: t for c, t in known.columns.items()},
+            {self._folded(name): kind for name, kind in known.columns.items()},
         )
 
     def _known(self, parts: tuple[str, ...]) -> Known:
@@ -206,10 +207,10 @@ class Preparation:
             raise Untraceable(f"the columns of {'.'.join(parts)} are not known")
         return known
 
-    @property
-    def folds(self) -> bool:
-        """Whether names are compared without their case, so that the resolver writes them all in lower case."""
-        return self.dialect in ("duckdb", "postgres", "redshift", "spark", "databricks", "")
+    def _folded(self, name: str) -> str:
+        """A column's name as the resolver writes it: only one of mixed case is taken as it stands."""
+        identifier = exp.to_identifier(name, quoted=is_mixed(name))
+        return Dialect.get_or_raise(self.dialect).normalize_identifier(identifier).name
 
     def _place_derived(self, node: exp.Subquery, env: dict[str, tuple[Prepared, list[str]]]) -> bool:
         if isinstance(node.this, exp.Table) or node.args.get("joins"):
@@ -231,7 +232,7 @@ class Preparation:
             raise Untraceable(f"more than {MOST_READS} reads of relations, with CTEs written out")
         self._leaves[name] = leaf.copy()
         self._columns[name] = {column: kind or "unknown" for column, kind in columns.items()}
-        table = exp.Table(this=exp.to_identifier(name))
+        table = exp.Table(this=exp.to_identifier(name, quoted=True))
         table.set("alias", exp.TableAlias(this=exp.to_identifier(alias or name, quoted=_quoted(node))))
         node.replace(table)
 

@@ -8,6 +8,7 @@ from sqlglot import exp
 from batch_audit.lineage.records import answers
 from batch_audit.lineage.records.catalog import Catalog, Keys
 from batch_audit.lineage.records.errors import BadArgument, Untraceable
+from batch_audit.lineage.records.nodes import output_names
 from batch_audit.lineage.records.prepare import Preparation
 from batch_audit.lineage.records.refusals import refuse
 from batch_audit.lineage.records.result import ProvenanceQuery
@@ -64,11 +65,23 @@ def _traced(sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str]) 
     if not isinstance(parsed, (exp.Query, exp.Values, exp.Pivot)):
         raise Untraceable(f"{parsed.key.upper()} is not a query")
     refuse(parsed)
+    given = parsed.named_selects if isinstance(parsed, exp.Query) else []
     preparation = Preparation(catalog, dialect)
     query = preparation.query(parsed, {}).query
     survey = Survey()
     survey.look(query, None)
-    return answers.Answers(query, preparation.reads, survey, dialect, where).all()
+    return answers.Answers(
+        query, preparation.reads, survey, dialect, where, _spelled(given, query, dialect)
+    ).all()
+
+
+def _spelled(given: list[str], query: exp.Query, dialect: str) -> dict[str, str]:
+    """Resolved output names to those of the text, where the engine keeps their case but compares without it."""
+    names = output_names(query)
+    strategy = sqlglot.Dialect.get_or_raise(dialect).normalization_strategy
+    if len(given) != len(names) or not strategy.name.startswith("CASE_INSENSITIVE"):
+        return {}
+    return {name: text for name, text in zip(names, given, strict=True) if name.lower() == text.lower()}
 
 
 def unknown(sql: str, reason: str) -> ProvenanceQuery:

@@ -44,6 +44,29 @@ def test_an_output_that_has_the_name_of_a_key_column_keeps_it():
     assert found.sources["people"].outputs == ("prov_people_id_",)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "sql", "names"),
+    [
+        ("duckdb", 'select Name, name as "Total Name" from people', ["Name", "Total Name"]),
+        ("postgres", 'select Name, name as "Total" from people', ["name", "Total"]),
+        ("snowflake", 'select Name, name as "Total" from people', ["NAME", "Total"]),
+    ],
+)
+def test_outputs_are_spelled_as_the_engine_would_spell_them(dialect, sql, names):
+    schema = {"people": {"id": "int", "name": "text"}}
+    found = provenance_query(sql, dialect=dialect, schema=schema, keys={"people": ["id"]})
+    outputs = [column.alias_or_name for column in sqlglot.parse_one(found.sql, read=dialect).expressions]
+    assert outputs == [*names, "prov_people_id"]
+
+
+def test_a_key_of_mixed_case_is_quoted():
+    schema = {"people": {"Id": "int", "name": "text"}}
+    found = provenance_query(
+        "select name from people", dialect="postgres", schema=schema, keys={"people": "Id"}
+    )
+    assert 'people."Id"' in found.sql
+
+
 def test_a_replay_reads_each_occurrence_from_a_slot_of_its_own():
     found = ask(
         "with q as (select * from shop.people) select a.name from q a, q b where a.id in (select who from orders)"
