@@ -73,6 +73,14 @@ CASES = {
         "select who, count(*) from orders where who < 50 group by rollup (who)",
         {(10, 2, 1), (10, 2, 2), (20, 1, 3), (None, 3, 1), (None, 3, 2), (None, 3, 3)},
     ),
+    "an element of a list comes from the row of the list": (
+        "select id, unnest(array[amount, who]) e from orders where id < 3",
+        {(1, 5, 1), (1, 10, 1), (2, 7, 2), (2, 10, 2)},
+    ),
+    "an aggregate of elements comes from the rows of the lists": (
+        "select sum(e) from (select unnest(array[amount, who]) e from orders where id < 3) q",
+        {(32, 1), (32, 2)},
+    ),
     "a group of NULL is matched, too": (
         "select who, count(*) from orders where who is null or who = 20 group by who",
         {(None, 1, 4), (20, 1, 3)},

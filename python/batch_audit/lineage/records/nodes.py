@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from batch_audit.lineage.functions import AGGREGATE_NAMES, PICKS, name_of
+from batch_audit.lineage.functions import AGGREGATE_NAMES, PICKS, is_row_maker, name_of
 
 RANKING = frozenset(["row_number", "rank", "dense_rank", "percent_rank", "cume_dist", "ntile"])
 _MORE = (
@@ -70,6 +70,11 @@ def windows(select: exp.Select) -> list[exp.Window]:
         if part is not None:
             found += [node for node in within(part) if isinstance(node, exp.Window)]
     return found
+
+
+def makes_rows(select: exp.Select) -> bool:
+    """Whether an output is an UNNEST, which repeats its row for every element."""
+    return any(is_row_maker(node) for projection in select.expressions for node in within(projection))
 
 
 def is_grouped(select: exp.Select) -> bool:

@@ -91,6 +91,8 @@ def _projected(node: exp.Expr) -> bool:
     """Whether a function that makes rows stands where a value is expected."""
     if isinstance(node, exp.GenerateSeries) or name_of(node) == "range":
         return False
+    if isinstance(node, (exp.Explode, exp.Unnest)) and isinstance(node.parent, (exp.Select, exp.Alias)):
+        return False  # the output repeats its row
     return not isinstance(node.parent, (exp.From, exp.Join, exp.Table, exp.Lateral))
 
 

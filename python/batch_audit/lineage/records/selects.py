@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from batch_audit.lineage.records import frames, groups
 from batch_audit.lineage.records.core import Core, core_of, named_ids, named_prov
-from batch_audit.lineage.records.nodes import is_grouped, output_names, windows
+from batch_audit.lineage.records.nodes import is_grouped, makes_rows, output_names, windows
 from batch_audit.lineage.records.rows import (
     Rows,
     again,
@@ -54,6 +54,7 @@ def _asked(rewriter: "Rewriter", query: exp.Select, grouped: bool) -> tuple[list
 
 def _by_row(rewriter: "Rewriter", query: exp.Select, core: Core) -> Rows:
     names = output_names(query)
+    core.fine = core.fine and not makes_rows(query)
     ids, extra = named_ids(core.ids, query)
     prov, carried = named_prov(core.prov)
     plain = again(core.plain, expressions=[*core.plain.expressions, *extra])

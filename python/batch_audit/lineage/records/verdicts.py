@@ -14,6 +14,7 @@ from batch_audit.lineage.records.nodes import (
     aggregates,
     free_tables,
     is_grouped,
+    makes_rows,
     output_names,
     sources,
     windows,
@@ -170,7 +171,7 @@ class Judge:
         if unstable:
             state.lower(Level.KEYED)
         state.unstable = frozenset(unstable)
-        state.key = self._row_key(node, joined)
+        state.key = None if makes_rows(node) else self._row_key(node, joined)
         return state
 
     def _row_key(self, node: exp.Select, joined: Joined) -> frozenset[str] | None:
@@ -245,7 +246,7 @@ class Judge:
         parts = [one.this for one in order.expressions] if order else []
         if on is not None:
             parts = parts + list(on.expressions)
-        if not is_ordered(parts, node, joined, grouped):
+        if makes_rows(node) or not is_ordered(parts, node, joined, grouped):
             self.reasons.append("the order of a LIMIT or DISTINCT ON is not shown to be total by keys")
         limit = node.args.get("limit")
         options = limit.find(exp.LimitOptions) if limit is not None else None
