@@ -95,7 +95,15 @@ class Answers:
                 real = self.reads[table.meta["read"]][0].copy()
                 real.set("alias", table.args["alias"].copy())
                 table.replace(real)
-        return share(query).sql(self.dialect)
+        return share(query, inline=bool(self.where) and not self._has_floats()).sql(self.dialect)
+
+    def _has_floats(self) -> bool:
+        """Whether a sum could come out otherwise when it is computed twice, as far as types are known."""
+        return any(
+            not kind or re.search("float|double|real", kind, re.IGNORECASE)
+            for _, known in self.reads.values()
+            for kind in known.columns.values()
+        )
 
     def _values(self) -> str:
         rows = self.narrowed(self.survey.values)

@@ -6,6 +6,7 @@ import sqlglot
 from sqlglot import exp
 
 from batch_audit.lineage.records.errors import BadArgument
+from batch_audit.lineage.records.nodes import is_grouped, sources, windows
 from batch_audit.lineage.records.rows import Rows, column, derived
 
 
@@ -21,11 +22,7 @@ def narrowed(rows: Rows, where: Mapping[str, str], dialect: str) -> exp.Query:
                 f"`where` names {name}, which is no output column. They are {', '.join(rows.names)}."
             )
         wanted[folded[name.lower()]] = _parameter(parameter, dialect)
-    traced = rows.traced
-    if isinstance(traced, exp.Select) and _is_joined(traced):
-        _narrow_sides(traced, rows, wanted)
-        return traced
-    return _kept(traced, wanted)
+    return _pushed(rows.traced, wanted)
 
 
 def _parameter(text: str, dialect: str) -> exp.Expr:
@@ -38,21 +35,58 @@ def _parameter(text: str, dialect: str) -> exp.Expr:
     return found
 
 
-def _is_joined(traced: exp.Select) -> bool:
-    source = traced.args["from_"].this
-    return isinstance(source, exp.Subquery) and source.alias.startswith("__b")
+def _pushed(query: exp.Query, wanted: dict[str, exp.Expr]) -> exp.Query:
+    """A traced query with the predicates, and with copies of them as far down as its columns are plain ones.
+
+    The predicates stay on top: rows that an outer join then leaves without a partner are dropped there.
+    """
+    if isinstance(query, exp.Union) and query.args.get("distinct") is False:
+        for side in ("this", "expression"):
+            query.set(side, _pushed(query.args[side], wanted))
+        return query
+    if (
+        isinstance(query, exp.Select)
+        and not any(query.args.get(name) for name in _CUTS)
+        and not (windows(query) or is_grouped(query))
+    ):
+        source = query.args["from_"].this if query.args.get("from_") else None
+        if isinstance(source, exp.Subquery) and source.alias.startswith("__b"):
+            _narrow_sides(query, source, wanted)
+        else:
+            _push_into_sources(query, wanted)
+    return _kept(query, wanted)
 
 
-def _narrow_sides(traced: exp.Select, rows: Rows, wanted: dict[str, exp.Expr]) -> None:
-    base = traced.args["from_"].this
-    base.set("this", _kept(base.this, wanted))
+_CUTS = ("group", "having", "limit", "offset", "fetch", "qualify")
+
+
+def _push_into_sources(query: exp.Select, wanted: dict[str, exp.Expr]) -> None:
+    shown = {projection.alias_or_name: projection.unalias() for projection in query.expressions}
+    for source in sources(query):
+        inner: dict[str, exp.Expr] = {}
+        for name, value in wanted.items():
+            origin = shown.get(name)
+            if isinstance(origin, exp.Column) and origin.table == source.alias_or_name:
+                inner[origin.name] = value
+        if inner and isinstance(source, exp.Subquery):
+            source.set("this", _pushed(source.this, inner))
+
+
+def _narrow_sides(traced: exp.Select, base: exp.Subquery, wanted: dict[str, exp.Expr]) -> None:
+    shown = {projection.alias_or_name: projection.unalias() for projection in traced.expressions}
+    own = {
+        shown[name].name: value
+        for name, value in wanted.items()
+        if isinstance(shown.get(name), exp.Column) and shown[name].args["table"].name == base.alias
+    }
+    base.set("this", _kept(base.this, own))
     for join in traced.args.get("joins") or ():
         side = join.this
         if isinstance(side, exp.Subquery) and side.alias == "__t":
             pairs = _paired(join.args["on"], base.alias)
-            theirs = {pairs[name]: value for name, value in wanted.items() if name in pairs}
+            theirs = {pairs[name]: value for name, value in own.items() if name in pairs}
             if theirs:
-                side.set("this", _kept(side.this, theirs))
+                side.set("this", _pushed(side.this, theirs))
 
 
 def _paired(on: exp.Expr, base: str) -> dict[str, str]:

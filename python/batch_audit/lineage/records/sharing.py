@@ -8,8 +8,8 @@ from sqlglot import exp
 from batch_audit.lineage.records.nodes import free_tables, is_grouped, windows
 
 
-def share(query: exp.Query) -> exp.Query:
-    """The query with its repeated parts in a WITH."""
+def share(query: exp.Query, inline: bool = False) -> exp.Query:
+    """The query with its repeated parts in a WITH; `inline`: the engine may push a predicate into each use."""
     holder = exp.Paren(this=query)
     named: list[exp.CTE] = []
     by_depth: dict[int, list[exp.Subquery]] = {}
@@ -22,7 +22,7 @@ def share(query: exp.Query) -> exp.Query:
         for nodes in alike.values():
             if len(nodes) > 1:
                 name = f"__shared{len(named) + 1}"
-                named.append(_cte(name, nodes[0].this.copy()))
+                named.append(_cte(name, nodes[0].this.copy(), inline))
                 for place in nodes:
                     alias = place.args["alias"].copy()
                     place.replace(exp.Table(this=exp.to_identifier(name, quoted=True), alias=alias))
@@ -44,8 +44,11 @@ def _outermost(node: exp.Expr) -> list[exp.Subquery]:
     return [found for child in node.iter_expressions() for found in _outermost(child)]
 
 
-def _cte(name: str, query: exp.Query) -> exp.CTE:
-    return exp.CTE(this=query, alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+def _cte(name: str, query: exp.Query, inline: bool) -> exp.CTE:
+    made = exp.CTE(this=query, alias=exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
+    if inline:
+        made.set("materialized", False)
+    return made
 
 
 def _candidates(node: exp.Expr) -> list[exp.Subquery]:
