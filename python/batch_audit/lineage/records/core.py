@@ -70,18 +70,21 @@ def _over(query: exp.Select, nodes: list[exp.Expr]) -> exp.Select:
 
 def named_ids(ids: list[exp.Expr], query: exp.Select) -> tuple[list[str], list[exp.Expr]]:
     """A name for each part of the identity, and the projections to add: an output column that is it serves as well."""
-    shown = {
-        projection.unalias().sql(): projection.alias_or_name for projection in reversed(query.expressions)
-    }
+    shown = {_text(one.unalias()): one.alias_or_name for one in reversed(query.expressions)}
     names: list[str] = []
     extra: list[exp.Expr] = []
     for one in ids:
-        name = shown.get(one.sql())
+        name = shown.get(_text(one))
         if name is None:
             name = f"__i{len(names)}"
             extra.append(alias(one.copy(), name))
         names.append(name)
     return names, extra
+
+
+def _text(value: exp.Expr) -> str:
+    """The same for a column, with quotes or without."""
+    return f"{value.table}.{value.name}" if isinstance(value, exp.Column) else value.sql()
 
 
 def named_prov(prov: Carried) -> tuple[list[Prov], list[exp.Expr]]:
