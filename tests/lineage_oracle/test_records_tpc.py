@@ -45,6 +45,9 @@ def test_tpc_ds_is_answered_and_what_is_exact_comes_out_again(python):
     assert found["queries"] == 99
     assert len(found["unknown"]) <= 4
     assert found["failed"] == found["wrong"] == {}
+    assert (
+        len(found["slow"]) <= 8
+    )  # several aggregates side by side: the combinations of their rows are too many
     assert found["records"] >= 50
 
 

@@ -8,7 +8,7 @@ from sqlglot import exp
 from batch_audit.lineage.records import verdicts
 from batch_audit.lineage.records.catalog import Known
 from batch_audit.lineage.records.result import Label
-from batch_audit.lineage.records.states import Level, State
+from batch_audit.lineage.records.states import Level
 from batch_audit.lineage.records.survey import Decision, Survey
 
 
@@ -38,6 +38,3 @@ def judge(query: exp.Query, survey: Survey, reads: Mapping[str, tuple[exp.Table,
     reasons = list(dict.fromkeys([*state.reasons, *judge.reasons]))
     exact = state.level > Level.BROKEN and not reasons
     return Judgement("exact" if exact else "superset", tuple(reasons), judge.unlisted, judge.unlisted_windows)
-
-
-__all__ = ["Judgement", "State", "judge"]

@@ -87,6 +87,3 @@ def _spelled(given: list[str], query: exp.Query, dialect: str) -> dict[str, str]
 def unknown(sql: str, reason: str) -> ProvenanceQuery:
     """The answer when nothing is known: the query itself, and why."""
     return ProvenanceQuery(sql, {}, (), "unknown", (reason,), sql, None)
-
-
-__all__ = ["BadArgument", "provenance_query"]

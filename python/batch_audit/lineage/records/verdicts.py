@@ -22,7 +22,6 @@ from batch_audit.lineage.records.nodes import (
 from batch_audit.lineage.records.ordering import is_closed, is_ordered, needs_total, order_of
 from batch_audit.lineage.records.states import Level, State
 from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
-from batch_audit.lineage.tree import alias_names
 
 _FRAMES = "the rows in a window's frame were themselves decided by rows that are not listed"
 
@@ -98,6 +97,8 @@ class Judge:
         if joined.uses_unstable(where):
             joined.state.lower(Level.RETURNS)
         moving = self._asked_all(joined, early)
+        if (windows(node) or node.args.get("offset")) and any(clause == "select" for clause, _ in early):
+            moving.add("select")  # the rows that decide come back, without the rows of their subqueries
         state = self._grouped(node, joined, moving) if grouped else self._rows(node, joined, moving)
         if late:
             over = Joined(state)
@@ -264,6 +265,3 @@ class Judge:
             state.broken("the rows that an OFFSET skips were themselves decided by rows that are not listed")
         if percent:
             state.broken("a LIMIT in percent depends on how many rows there are")
-
-
-__all__ = ["Judge", "alias_names"]
