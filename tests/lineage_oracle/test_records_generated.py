@@ -21,9 +21,15 @@ LABELS: dict[str, int] = {}
 @pytest.fixture(scope="module")
 def connection():
     with duckdb.connect() as opened:
-        opened.execute("set threads = 1")
+        settle(opened)
         fill(opened, TABLES, 5)
         yield opened
+
+
+def settle(connection):
+    """One thread, and without the optimizer of DuckDB 2.0.0 that loses rows of a query with equal parts."""
+    connection.execute("set threads = 1")
+    connection.execute("set disabled_optimizers = 'common_subplan'")
 
 
 def fill(connection, tables, rows):
@@ -77,6 +83,7 @@ def test_so_do_the_queries_that_column_lineage_is_tried_with(seed):
     draw = random.Random(seed)  # noqa: S311
     tables = {table: ["id", *columns] for table, columns in queries.TABLES.items()}
     with duckdb.connect() as connection:
+        settle(connection)
         fill(connection, tables, 8)
         schema = {table: dict.fromkeys(columns, "bigint") for table, columns in tables.items()}
         check(connection, queries.query(draw, 1)[0], schema, {table: ["id"] for table in tables})
