@@ -116,6 +116,9 @@ class Replay:
             if without is not None and without[0] == name:
                 kept -= {without[1]}
             self._fill(source, None if whole else kept)
+            if whole and without is not None and without[0] == name:
+                same = " and ".join(f'"{key}" = ?' for key in source.keys)
+                self.connection.execute(f'delete from "{source.slot}" where {same}', list(without[1]))
 
     def _fill(self, source: Any, kept: set[Row] | None) -> None:
         table, slot = source.relation, f'"{source.slot}"'

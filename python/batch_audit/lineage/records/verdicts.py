@@ -181,6 +181,14 @@ class Judge:
             for column in node.expressions
             if isinstance(column, exp.Alias) and isinstance(column.this, exp.Column)
         }
+        for alias, key in joined.keys.items():  # the key of one source, where that is enough
+            start = {(alias, name) for name in key or ()}
+            if (
+                start
+                and start <= shown.keys()
+                and closure(start, set(), joined.keys, joined.pairs) >= joined.keys.keys()
+            ):
+                return frozenset(shown[name] for name in start)
         if closure(shown, set(), joined.keys, joined.pairs) >= joined.keys.keys() and joined.keys:
             return frozenset(shown.values())
         return None

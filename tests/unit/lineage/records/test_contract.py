@@ -154,6 +154,15 @@ def test_order_decides_whether_a_limit_is_exact():
     )
 
 
+def test_a_key_that_a_cte_passes_on_makes_an_order_total():
+    found = ask(
+        "with q as (select id as person, name from people), n as (select who, count(*) c from orders group by who)"
+        " select q.person, row_number() over (partition by name order by q.person) r"
+        " from q left join n on n.who = q.person order by person limit 2"
+    )
+    assert (found.label, found.reasons) == ("exact", ())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
