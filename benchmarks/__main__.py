@@ -20,6 +20,7 @@ BENCHMARKS = {
     "ledger": ("Sealing and verifying", 3),
     "history": ("History of one record", 7),
     "columns": ("Column lineage of a generated project", 3),
+    "records": ("Record lineage beside the original queries", 3),
 }
 
 

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-PACKAGES = ["duckdb==1.5.5", "duckdb-extension-tpch==1.5.5", "duckdb-extension-tpcds==1.5.5"]
+PACKAGES = [
+    "duckdb==1.5.5",
+    "duckdb-extension-tpch==1.5.5",
+    "duckdb-extension-tpcds==1.5.5",
+    "psycopg2-binary",
+]
 ROOT = Path(__file__).parents[2]
 
 

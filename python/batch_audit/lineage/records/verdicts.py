@@ -1,0 +1,275 @@
+"""The walk that judges a query: one rule for each thing that a query does with rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from sqlglot import exp
+
+from batch_audit.lineage.records.catalog import Known
+from batch_audit.lineage.records.determined import closure
+from batch_audit.lineage.records.groups import grouping
+from batch_audit.lineage.records.joins import Joined, join_all
+from batch_audit.lineage.records.nodes import (
+    aggregates,
+    free_tables,
+    is_grouped,
+    makes_rows,
+    output_names,
+    sources,
+    windows,
+)  # fmt: skip
+from batch_audit.lineage.records.ordering import is_closed, is_ordered, needs_total, order_of
+from batch_audit.lineage.records.states import Level, State
+from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
+
+_FRAMES = "the rows in a window's frame were themselves decided by rows that are not listed"
+
+
+def decided_below(select: exp.Select) -> bool:
+    """Whether other rows, which differ from row to row, decide about the rows that FROM and WHERE give."""
+    if any(asked.scope == "row" for clause, asked in asked_of(select) if clause in ("where", "on", "having")):
+        return True
+    return any(
+        windows(inner) or inner.args.get("offset") or decided_below(inner)
+        for source in sources(select)
+        for inner in source.find_all(exp.Select)
+    )
+
+
+@dataclass
+class Judge:
+    """`reasons`: why a row may come from elsewhere, whatever is built on it; `unlisted`, by node: rows that blocked."""
+
+    reads: Mapping[str, tuple[exp.Table, Known]]
+    reasons: list[str] = field(default_factory=list)
+    unlisted: dict[int, str] = field(default_factory=dict)
+    unlisted_windows: set[str] = field(default_factory=set)
+
+    def query(self, node: exp.Expr) -> State:
+        """The state of a query."""
+        if isinstance(node, exp.SetOperation):
+            return self._set_operation(node)
+        return self._select(cast(exp.Select, node))
+
+    def _set_operation(self, node: exp.SetOperation) -> State:
+        left, right = self.query(node.this), self.query(node.expression)
+        level = min(left.level, right.level)
+        state = State(level, left.ghost or right.ghost, reasons=left.reasons + right.reasons)
+        names = output_names(node)
+        unstable = left.unstable | {
+            mine
+            for mine, theirs in zip(names, output_names(node.expression), strict=False)
+            if theirs in right.unstable
+        }
+        every = isinstance(node, exp.Union) and node.args.get("distinct") is False
+        if every:
+            state.unstable, state.key = frozenset(unstable), None
+        else:
+            state.key = frozenset(names)
+            if unstable:
+                state.lower(Level.RETURNS)
+        if isinstance(node, exp.Union):
+            if state.ghost:
+                state.lower(Level.RETURNS)
+            return state
+        if node.args.get("distinct") is False:
+            self.reasons.append(f"{node.key.upper()} ALL does not tell which of equal rows stayed")
+        if isinstance(node, exp.Intersect):
+            state.ghost = left.ghost and right.ghost
+            return state
+        state.level, state.ghost = left.level, left.ghost
+        if left.level < Level.EXACT:
+            state.lower(Level.RETURNS)
+        if right.level < Level.WHOLE or right.ghost:
+            state.broken("rows that EXCEPT takes away may change when rows are left out")
+        return state
+
+    def _select(self, node: exp.Select) -> State:
+        grouped = is_grouped(node) or bool(node.meta.get("grouped"))
+        joined = join_all(node, [self._source(source) for source in sources(node)])
+        early: list[tuple[str, Asked]] = []
+        late: list[tuple[str, Asked]] = []
+        for clause, asked in asked_of(node):
+            first = not grouped or (clause != "having" and before_grouping(clause, asked, node))
+            (early if first else late).append((clause, asked))
+        where = node.args.get("where")
+        if joined.uses_unstable(where):
+            joined.state.lower(Level.RETURNS)
+        moving = self._asked_all(joined, early)
+        if (windows(node) or node.args.get("offset")) and any(clause == "select" for clause, _ in early):
+            moving.add("select")  # the rows that decide come back, without the rows of their subqueries
+        state = self._grouped(node, joined, moving) if grouped else self._rows(node, joined, moving)
+        if late:
+            over = Joined(state)
+            self._asked_all(over, late)
+        self._windows(node, joined, state, grouped)
+        distinct = node.args.get("distinct")
+        if distinct and not distinct.args.get("on"):
+            if state.unstable:
+                state.lower(Level.RETURNS)
+            state.key = frozenset(output_names(node))
+            state.unstable = frozenset()
+        self._cut(node, joined, state, grouped)
+        return state
+
+    def _source(self, source: exp.Expr) -> tuple[str, State]:
+        name = source.alias_or_name
+        if isinstance(source, exp.Table) and "read" in source.meta:
+            known = self.reads[source.meta["read"]][1]
+            if not known.key:
+                self.reasons.append(f"{known.name} has no key: rows that are equal cannot be told apart")
+            return name, State(Level.EXACT, key=frozenset(k.lower() for k in known.key) or None)
+        inner = source.this.this if isinstance(source, exp.Lateral) else source.this
+        if isinstance(inner, exp.Query):
+            state = self.query(inner)
+            if isinstance(source, exp.Lateral) or free_tables(inner):
+                state.key = None
+            return name, state
+        return name, State(Level.WHOLE, key=None)
+
+    def _asked_all(self, joined: Joined, asked: list[tuple[str, Asked]]) -> set[str]:
+        """Apply subqueries to the rows that ask; gives the clauses whose values may change for other rows."""
+        moving: set[str] = set()
+        for clause, one in asked:
+            if self._ask(joined, clause, one):
+                moving.add(clause)
+        return moving
+
+    def _ask(self, joined: Joined, clause: str, asked: Asked) -> bool:
+        inner = self.query(asked.query)
+        state = joined.state
+        state.reasons += inner.reasons
+        single = asked.kind in ("scalar", "all")
+        steady = inner.level >= Level.KEYED and (single or not inner.ghost)
+        if asked.kind in ("in", "any") and set(output_names(asked.query)) & inner.unstable:
+            steady = False
+        if (inner.level == Level.BROKEN) or (not steady and (single or not asked.positive)):
+            state.broken("a subquery may have other rows when rows are left out")
+            return True
+        if single and asked.scope == "query":
+            return False
+        if asked.positive and steady and not single:
+            return False
+        if not asked.positive and not single:
+            self.unlisted[id(asked.node)] = "the rows that kept other combinations out are not listed"
+        if clause == "on":
+            if state.level < Level.EXACT:
+                state.broken("a subquery in a join condition may answer otherwise when rows are left out")
+        elif clause in ("select", "order", "group"):
+            return state.level < Level.EXACT
+        elif state.level < Level.EXACT:
+            state.lower(Level.RETURNS)
+        return False
+
+    def _rows(self, node: exp.Select, joined: Joined, moving: set[str]) -> State:
+        state = joined.state
+        unstable = set()
+        for projection in node.expressions:
+            asks = "select" in moving and any(projection.find_all(exp.Select))
+            if joined.uses_unstable(projection) or asks:
+                unstable.add(projection.alias_or_name)
+        if unstable:
+            state.lower(Level.KEYED)
+        state.unstable = frozenset(unstable)
+        state.key = None if makes_rows(node) else self._row_key(node, joined)
+        return state
+
+    def _row_key(self, node: exp.Select, joined: Joined) -> frozenset[str] | None:
+        shown = {
+            (column.this.table, column.this.name): column.alias
+            for column in node.expressions
+            if isinstance(column, exp.Alias) and isinstance(column.this, exp.Column)
+        }
+        for alias, key in joined.keys.items():  # the key of one source, where that is enough
+            start = {(alias, name) for name in key or ()}
+            if (
+                start
+                and start <= shown.keys()
+                and closure(start, set(), joined.keys, joined.pairs) >= joined.keys.keys()
+            ):
+                return frozenset(shown[name] for name in start)
+        if closure(shown, set(), joined.keys, joined.pairs) >= joined.keys.keys() and joined.keys:
+            return frozenset(shown.values())
+        return None
+
+    def _grouped(self, node: exp.Select, joined: Joined, moving: set[str]) -> State:
+        keys, sets = grouping(node)
+        core = joined.state
+        state = State(core.level, not keys or (bool(sets) and frozenset() in sets), reasons=core.reasons)
+        if core.level == Level.RETURNS:
+            state.broken(
+                "rows that a predicate, a window or an outer join kept out may come back under an aggregate"
+            )
+        elif core.level != Level.BROKEN and (
+            "group" in moving or any(joined.uses_unstable(key) for key in keys)
+        ):
+            state.broken("groups by a value that may change when rows are left out")
+        texts = {key.sql() for key in keys}
+        pure = {one.alias_or_name for one in node.expressions if one.unalias().sql() in texts}
+        if not keys:
+            state.level = min(Level.EXACT, Level.BROKEN if state.level == Level.BROKEN else Level.EXACT)
+        elif core.level < Level.EXACT or sets:
+            state.lower(Level.KEYED)
+            state.unstable = frozenset(one.alias_or_name for one in node.expressions) - pure
+        having = node.args.get("having")
+        if having is not None and state.level == Level.KEYED and aggregates(having):
+            state.lower(Level.RETURNS)
+        shown = {one.unalias().sql(): one.alias_or_name for one in node.expressions}
+        if not sets and all(text in shown for text in texts):
+            state.key = frozenset(shown[text] for text in texts)
+        return state
+
+    def _windows(self, node: exp.Select, joined: Joined, state: State, grouped: bool) -> None:
+        found = windows(node)
+        if not found:
+            return
+        if state.level == Level.RETURNS:
+            state.broken("rows that were kept out may come back into a window")
+        for window in found:
+            parts = [*(window.args.get("partition_by") or ()), *order_of(window, node)]
+            if any(
+                joined.uses_unstable(part) or (grouped and state.level < Level.EXACT and aggregates(part))
+                for part in parts
+            ):
+                state.broken("a window is ordered by a value that may change when rows are left out")
+            if needs_total(window, node) and not is_ordered(parts, node, joined, grouped):
+                self.reasons.append("the order of a window is not shown to be total by keys")
+        if decided_below(node):
+            state.broken(_FRAMES)
+            self.unlisted_windows |= {window.meta.get("window", "") for window in found}
+        whole = state.level == Level.EXACT and all(is_closed(window, node) for window in found)
+        state.lower(Level.WHOLE if whole else Level.KEYED)
+        if not whole:
+            more = {one.alias_or_name for one in node.expressions if any(one.find_all(exp.Window))}
+            state.unstable |= more
+            if node.args.get("qualify"):
+                state.lower(Level.RETURNS)
+
+    def _cut(self, node: exp.Select, joined: Joined, state: State, grouped: bool) -> None:
+        distinct = node.args.get("distinct")
+        on = distinct.args.get("on") if distinct else None
+        if not (on or any(node.args.get(name) for name in ("limit", "offset", "fetch"))):
+            return
+        order = node.args.get("order")
+        parts = [one.this for one in order.expressions] if order else []
+        if on is not None:
+            parts = parts + list(on.expressions)
+        if makes_rows(node) or not is_ordered(parts, node, joined, grouped):
+            self.reasons.append("the order of a LIMIT or DISTINCT ON is not shown to be total by keys")
+        limit = node.args.get("limit")
+        options = limit.find(exp.LimitOptions) if limit is not None else None
+        percent = options is not None and bool(options.args.get("percent"))
+        if state.level < Level.EXACT:
+            moves = any(
+                column.name in state.unstable for part in parts for column in part.find_all(exp.Column)
+            )
+            if state.level == Level.RETURNS or node.args.get("offset") or moves:
+                state.broken("rows that were kept out may come back before a LIMIT")
+            state.lower(Level.RETURNS)
+        elif node.args.get("offset"):
+            state.lower(Level.WHOLE)
+        if node.args.get("offset") and (decided_below(node) or windows(node)):
+            state.broken("the rows that an OFFSET skips were themselves decided by rows that are not listed")
+        if percent:
+            state.broken("a LIMIT in percent depends on how many rows there are")
