@@ -5,7 +5,7 @@ import random
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.lineage_oracle.perturb import Seen, check, variants
@@ -25,19 +25,9 @@ def connection():
         yield opened
 
 
-SEEN = Seen()
-
-
-@settings(
-    max_examples=int(os.environ.get("ORACLE_EXAMPLES", "150")),
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(seed=st.integers(0, 2**48))
-def test_every_change_that_is_seen_has_an_edge(connection, seed):
+def seen_of(connection, seed, seen):
+    """Perturb the generated query of this seed, unless DuckDB refuses it."""
     sql, _ = query(random.Random(seed))  # noqa: S311 (a seed varies more than drawn parts, and is as easy to repeat)
-    note(sql)
-    seen = Seen()
     changes = [
         change
         for table, columns in TABLES.items()
@@ -52,21 +42,32 @@ def test_every_change_that_is_seen_has_an_edge(connection, seed):
         ), (error, sql)
         return
     check(connection, sql, TABLES, changes, seen)
-    SEEN.shown.update(seen.shown)
-    SEEN.claimed.update(seen.claimed)
+
+
+@settings(
+    max_examples=int(os.environ.get("ORACLE_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 2**48))
+def test_every_change_that_is_seen_has_an_edge(connection, seed):
+    seen = Seen()
+    seen_of(connection, seed, seen)
     assert seen.missing == []
 
 
-def test_many_edges_show_when_values_change():
-    """Runs after the generated queries. An edge that never shows is only suspect; were they many, the oracle is blind.
+def test_most_edges_show_when_values_change(connection):
+    """An edge that never shows is only suspect; if few did, the oracle would be blind.
 
-    From 29 to 37 % were seen, as the queries fell.
+    The same hundred queries each time: over 3,886 edges of 300 queries 31 % were seen, so that the rate of a hundred
+    others may fall on either side of the bound.
     """
-    if not SEEN.claimed:
-        pytest.skip("the generated queries ran in another process")
-    rate = len(SEEN.claimed & SEEN.shown) / len(SEEN.claimed)
-    print(f"{len(SEEN.claimed)} edges claimed, {rate:.0%} seen to matter")  # noqa: T201 (the rate is the result)
-    assert rate > 0.2
+    seen = Seen()
+    for seed in range(100):
+        seen_of(connection, seed, seen)
+    rate = len(seen.claimed & seen.shown) / len(seen.claimed)
+    print(f"{len(seen.claimed)} edges claimed, {rate:.0%} seen to matter")  # noqa: T201 (the rate is the result)
+    assert rate > 0.3
 
 
 @pytest.mark.parametrize(
