@@ -159,8 +159,11 @@ def record_lineage(
     watch.cache.keep_columns(columns)
     found = read_lineage(project, columns, watch.pool, watch.cache, wanted, run_values(start, invocations))
     digests = {name: lineage_digest(lineage) for name, lineage in found.items()}
+    secrets = secret_values(os.environ)  # env_var may have put them into the code
     changed = [
-        lineage for name, lineage in found.items() if digests[name] != recorded.get(name, (None, None))[0]
+        lineage.hidden(lambda text: hide_known(text, secrets))
+        for name, lineage in found.items()
+        if digests[name] != recorded.get(name, (None, None))[0]
     ]
     removed = sorted(
         name
@@ -187,7 +190,7 @@ def read_recorded(warehouse: Warehouse) -> dict[str, tuple[str | None, str | Non
     """The newest record of each node's lineage: its digest (None: the node was removed), and the dbt project."""
     rows = warehouse.query(
         "select target, metadata from (select target, metadata, row_number() over (partition by target order by"
-        f" occurred_at desc, segment) as recency from {warehouse.table(EVENT.name)}"
+        f" occurred_at desc, segment desc) as recency from {warehouse.table(EVENT.name)}"
         f" where part = '{PART}' and event_type = 'lineage' and target is not null) as newest where recency = 1"
     )
     told = {row["target"]: json.loads(row["metadata"]) for row in rows}
@@ -246,7 +249,7 @@ def _metadata(lineage: NodeLineage, project: Project, digests: Mapping[str, str]
         "sql_hash": lineage.sql_hash, "digest": digests[lineage.unique_id], "edges": len(lineage.edges),
         "columns": list(lineage.columns), "columns_from": lineage.columns_from, "personal": list(lineage.personal),
         "unknown": [
-            {"column": column, "reason": _shown(reason), "sql": _shown(sql)[:500]}
+            {"column": column, "reason": reason, "sql": sql[:500]}
             for column, reason, sql in lineage.unknown
         ],
     }  # fmt: skip
@@ -259,17 +262,12 @@ def _edge_rows(warehouse: Warehouse, segment: Segment, lineage: NodeLineage) -> 
             "segment": segment.segment, "part": lineage.unique_id, "seq": seq, "batch_id": segment.batch_id,
             "batch_month": segment.batch_month, "target": edge.target, "target_column": edge.target_column,
             "source": edge.source, "source_column": edge.source_column, "kind": edge.kind, "subtype": edge.subtype,
-            "masking": "true" if edge.masking else "false", "expression": _shown(edge.expression),
+            "masking": "true" if edge.masking else "false", "expression": edge.expression,
             "reason": edge.note,
         }  # fmt: skip
         row = [values[column] for column in COLUMN_EDGE.columns]
         rows.append(tuple(warehouse.storable(str(item)) if isinstance(item, str) else item for item in row))
     return rows
-
-
-def _shown(sql: str) -> str:
-    """SQL without the secrets that `env_var` may have put into it."""
-    return hide_known(sql, secret_values(os.environ))
 
 
 def _clean(warehouse: Warehouse, text: str | None) -> str | None:

@@ -163,18 +163,7 @@ def lineages_of(
     with Pool(min(_PROCESSES, os.cpu_count() or 1)) as pool:
         found = read_lineage(project, columns, pool, cache, only)
     secrets = secret_values(os.environ)
-    return {name: _without_secrets(lineage, secrets) for name, lineage in found.items()}
-
-
-def _without_secrets(lineage: NodeLineage, secrets: Sequence[str]) -> NodeLineage:
-    return replace(
-        lineage,
-        edges=tuple(replace(edge, expression=hide_known(edge.expression, secrets)) for edge in lineage.edges),
-        unknown=tuple(
-            (column, hide_known(reason, secrets), hide_known(sql, secrets))
-            for column, reason, sql in lineage.unknown
-        ),
-    )
+    return {name: lineage.hidden(lambda text: hide_known(text, secrets)) for name, lineage in found.items()}
 
 
 def read_known(artifacts: Artifacts, around: Collection[str], notes: Sequence[str] = ()) -> Known:

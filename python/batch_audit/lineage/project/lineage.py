@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import version
@@ -54,6 +54,14 @@ class NodeLineage:
     columns_from: ColumnsFrom
     personal: tuple[str, ...] = ()
     sql_hash: str | None = None
+
+    def hidden(self, hide: Callable[[str], str]) -> NodeLineage:
+        """The same with every text that is made of SQL passed through `hide`, which removes secrets."""
+        return replace(
+            self,
+            edges=tuple(replace(edge, expression=hide(edge.expression)) for edge in self.edges),
+            unknown=tuple((column, hide(reason), hide(sql)) for column, reason, sql in self.unknown),
+        )
 
 
 def read_lineage(
