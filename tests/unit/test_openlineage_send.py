@@ -226,3 +226,20 @@ def test_what_is_switched_off_sends_nothing_and_says_so(
         deliver(EVENTS, url_destination(endpoint.url)) == "no events were sent: OPENLINEAGE_DISABLED is true"
     )
     assert endpoint.requests == []
+
+
+def test_no_library_logs_the_path_of_an_address(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as held:  # bound and not listening: nobody answers there
+        held.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{held.getsockname()[1]}/hook/t0ken-in-path"
+        with pytest.raises(DeliveryError, match="no connection to the server") as raised:
+            deliver(EVENTS, url_destination(address), QUICK)
+    assert "t0ken" not in str(raised.value)
+    assert caplog.records == []
+
+
+def test_a_server_below_a_path_is_found_and_tried_again(endpoint: Endpoint) -> None:
+    endpoint.statuses = [503]
+    deliver(EVENTS, url_destination(f"{endpoint.url}/lineage/server"), QUICK)
+    assert {path for _, path, _ in endpoint.requests} == {"/lineage/server/api/v1/lineage"}
+    assert (len(endpoint.events), len(endpoint.requests)) == (8, 9)

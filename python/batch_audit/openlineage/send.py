@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from batch_audit.errors import ConfigurationError, DeliveryError
 from batch_audit.openlineage.destination import Destination
@@ -46,8 +49,23 @@ def deliver(events: Sequence[Event], destination: Destination, limits: Limits | 
         return f"{len(events)} events appended to {destination.address}"
     if os.environ.get(_SWITCHED_OFF, "").strip().lower() == "true":
         return f"no events were sent: {_SWITCHED_OFF} is true"
-    _send(events, destination, limits or Limits())
+    with _silent("urllib3", "openlineage"):
+        _send(events, destination, limits or Limits())
     return f"{len(events)} events sent to {destination.shown}"
+
+
+@contextmanager
+def _silent(*names: str) -> Iterator[None]:
+    """Without the log of these libraries: it shows the path of an address, and what went wrong is said by us."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _append(path: str, lines: str) -> None:
@@ -119,6 +137,9 @@ def _http(url: str, limits: Limits) -> Any:
     key = os.environ.get("OPENLINEAGE_API_KEY")
     session = requests.Session()
     session.max_redirects = 0
+    # Without the slash the client puts the endpoint in place of the path's last part, and tries nothing again there.
+    parts = urlsplit(url)
+    url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/", query="", fragment=""))
     retry = {
         "total": limits.retries, "backoff_factor": limits.wait, "status_forcelist": _RETRIED,
         "allowed_methods": ["POST"], "raise_on_status": False, "respect_retry_after_header": False,
