@@ -130,6 +130,15 @@ def test_a_fresh_project_is_read_from_what_dbt_has_compiled(project: Project) ->
     ]
 
 
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_only_code_that_no_batch_has_run_is_called_newer_than_the_record(project: Project) -> None:
+    run(project, "dbt", "build")
+    run(project, "dbt", "build")  # changes no lineage, so the record stays as it is
+    assert "note:" not in project.batch_audit("lineage", "mart").stderr
+    project.dbt("compile")
+    assert "note: dbt's manifest is newer than this record" in project.batch_audit("lineage", "mart").stderr
+
+
 def test_an_earlier_batch_is_told_as_it_was(project: Project) -> None:
     _, first = run(project, "dbt", "build")
     project.write("models/mart.sql", "select mail, 1 as n from {{ ref('stg') }}")

@@ -121,7 +121,7 @@ def _from_store(
     settings: Settings, model: str, as_of: str | None, artifacts: Artifacts | ConfigurationError
 ) -> tuple[Known, Reading]:  # fmt: skip
     from batch_audit.lineage.explore.from_manifest import with_notes
-    from batch_audit.lineage.explore.from_store import read_store
+    from batch_audit.lineage.explore.from_store import read_store, recorded_invocation
     from batch_audit.lineage.explore.known import datasets_of
     from batch_audit.lineage.explore.names import choose, readings
     from batch_audit.warehouses import open_warehouse
@@ -130,13 +130,15 @@ def _from_store(
     warehouse = open_warehouse(settings)
     try:
         known = read_store(warehouse, as_of, datasets_of(beside.project) if beside else None)
+        of_a_batch = beside is not None and recorded_invocation(warehouse, beside.invocation_id)
     finally:
         warehouse.close()
     reading = choose(model, readings(model, known.datasets), known)
     if not known.has(reading.unique_id):
         raise StoreMissingError(f"{reading.unique_id} has no lineage on record.")
     newer = beside and beside.made and known.origin.moment and beside.made > known.origin.moment
-    if as_of is None and newer:
+    # A batch that changed no lineage leaves the record as it was.
+    if as_of is None and newer and not of_a_batch:
         known = with_notes(
             known, "dbt's manifest is newer than this record: --manifest shows the code as it is"
         )

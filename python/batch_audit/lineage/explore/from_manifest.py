@@ -41,6 +41,12 @@ class Artifacts:
     stale: tuple[str, ...] = ()
 
     @property
+    def invocation_id(self) -> str | None:
+        """The dbt call that wrote the manifest."""
+        found = (self.manifest.get("metadata") or {}).get("invocation_id")
+        return None if found is None else str(found)
+
+    @property
     def place(self) -> str:
         """The manifest's path as people know it."""
         return str(self.folder / "manifest.json")

@@ -45,6 +45,18 @@ def read_store(
     return replace(known(lineages, every, origin), namespace=warehouse.location)
 
 
+def recorded_invocation(warehouse: Warehouse, invocation_id: str | None) -> bool:
+    """Whether a dbt call of this id is one of the store's batches."""
+    if invocation_id is None:
+        return False
+    wanted = warehouse.literal(invocation_id)
+    return bool(
+        warehouse.query(
+            f"select 1 as found from {warehouse.table('audit_segment')} where invocation_id = {wanted} limit 1"
+        )
+    )
+
+
 def _moment(warehouse: Warehouse, wanted: str) -> int:
     """Until when records count: the last of the batch, which records its lineage after its last node."""
     batch = find_batch(warehouse, wanted)
