@@ -16,6 +16,7 @@ from batch_audit.errors import BatchAuditError
 from batch_audit.ledger.rows import Row, Segment, event_row
 from batch_audit.ledger.seal import seal_segments
 from batch_audit.ledger.tables import COLUMN_EDGE, EVENT, SEGMENT
+from batch_audit.lineage.code import as_recorded, codes_of_project
 from batch_audit.lineage.project import (
     Cache,
     NodeLineage,
@@ -25,6 +26,7 @@ from batch_audit.lineage.project import (
     read_lineage,
     read_project,
 )
+from batch_audit.lineage.project.keys import RecordKey, record_keys
 from batch_audit.lineage.project.manifest import with_file
 from batch_audit.runner.dbt_options import Paths
 from batch_audit.runner.facts import Start
@@ -158,8 +160,9 @@ def record_lineage(
     columns = warehouse.columns_of_schemas(schemas)
     watch.cache.keep_columns(columns)
     found = read_lineage(project, columns, watch.pool, watch.cache, wanted, run_values(start, invocations))
-    digests = {name: lineage_digest(lineage) for name, lineage in found.items()}
     secrets = secret_values(os.environ)  # env_var may have put them into the code
+    codes = _recorded_codes(project, record_keys(manifest), secrets)
+    digests = {name: lineage_digest(lineage, codes.get(name)) for name, lineage in found.items()}
     changed = [
         lineage.hidden(lambda text: hide_known(text, secrets))
         for name, lineage in found.items()
@@ -172,17 +175,32 @@ def record_lineage(
     )
     if changed or removed:
         with warehouse.transaction():
-            _write(warehouse, start, project, changed, removed, digests, now_us)
+            _write(warehouse, start, project, changed, removed, digests, codes, now_us)
     return Recorded(
         tuple(lineage.unique_id for lineage in changed), tuple(removed),
         sum(len(lineage.edges) for lineage in changed), sum(len(lineage.unknown) for lineage in changed),
     )  # fmt: skip
 
 
-def lineage_digest(lineage: NodeLineage) -> str:
-    """SHA-256 of what is recorded of a node; equal digests need no second record."""
+def _recorded_codes(
+    project: Project, keys: Mapping[str, RecordKey], secrets: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """What is recorded of each node's code; secrets are hidden in it, and it says so."""
+    codes = codes_of_project(project, keys)
+    for name, code in codes.items():
+        shown = None if code.sql is None else hide_known(code.sql, secrets)
+        codes[name] = replace(code, sql=shown, hidden=shown != code.sql)
+    return {name: as_recorded(code, codes) for name, code in codes.items()}
+
+
+def lineage_digest(lineage: NodeLineage, code: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 of what is recorded of a node; equal digests need no second record.
+
+    Code counts by its hash: what of it belongs to one run does not.
+    """
     edges = sorted(json.dumps(astuple(edge)) for edge in lineage.edges)
-    content = [lineage.sql_hash, edges, lineage.unknown, lineage.personal]
+    place = code and {name: value for name, value in code.items() if name != "sql"}
+    content = [lineage.sql_hash, edges, lineage.unknown, lineage.personal, place]
     return hashlib.sha256(json.dumps(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -210,10 +228,13 @@ def record_failure(warehouse: Warehouse, start: Start, reason: str, now_us: int)
 
 def _write(
     warehouse: Warehouse, start: Start, project: Project, changed: Sequence[NodeLineage], removed: Sequence[str],
-    digests: Mapping[str, str], now_us: int,
+    digests: Mapping[str, str], codes: Mapping[str, Mapping[str, Any]], now_us: int,
 ) -> None:  # fmt: skip
     segment = _segment(start, now_us)
-    told = [(lineage.unique_id, _metadata(lineage, project, digests)) for lineage in changed]
+    told = [
+        (lineage.unique_id, _metadata(lineage, project, digests) | {"code": codes.get(lineage.unique_id)})
+        for lineage in changed
+    ]
     gone = {"status": "removed", "project": project.name, "digest": None}
     told += [(name, gone) for name in removed]
     events = [

@@ -27,8 +27,8 @@ def read_store(
     place = f"{warehouse.database}.{warehouse.audit_schema}"
     if not warehouse.store_exists():
         raise StoreMissingError(f"There is no audit store in {place}.\n  `batch-audit run` makes it.")
-    until = None if as_of is None else _moment(warehouse, as_of)
-    records = _records(warehouse, until)
+    until = None if as_of is None else moment_of(warehouse, as_of)
+    records = lineage_records(warehouse, until)
     if not records:
         when = "" if as_of is None else f" as of {as_of}"
         raise StoreMissingError(
@@ -57,7 +57,7 @@ def recorded_invocation(warehouse: Warehouse, invocation_id: str | None) -> bool
     )
 
 
-def _moment(warehouse: Warehouse, wanted: str) -> int:
+def moment_of(warehouse: Warehouse, wanted: str) -> int:
     """Until when records count: the last of the batch, which records its lineage after its last node."""
     batch = find_batch(warehouse, wanted)
     if batch is None:
@@ -80,13 +80,18 @@ def _newest(warehouse: Warehouse, until: int | None) -> str:
     """SQL for the newest record of each node."""
     limit = "" if until is None else f" and occurred_at <= {until}"
     return (
-        "select * from (select target, segment, batch_id, occurred_at, metadata, row_number() over (partition by"
-        f" target order by occurred_at desc, segment desc) as recency from {warehouse.table('audit_event')}"
+        "select * from (select target, segment, batch_id, batch_month, occurred_at, metadata, row_number()"
+        " over (partition by target order by occurred_at desc, segment desc) as recency"
+        f" from {warehouse.table('audit_event')}"
         f" where {_LINEAGE} and target is not null{limit}) as ranked where recency = 1"
     )
 
 
-def _records(warehouse: Warehouse, until: int | None) -> dict[str, dict[str, Any]]:
+def lineage_records(warehouse: Warehouse, until: int | None = None) -> dict[str, dict[str, Any]]:
+    """The newest record of each node that was not removed, by unique_id: its batch, its time, and what it `told`.
+
+    `until`: as of this time, in microseconds UTC.
+    """
     found = {}
     for row in warehouse.query(_newest(warehouse, until)):
         told = json.loads(row["metadata"])
