@@ -267,6 +267,27 @@ def test_the_edges_are_the_keys_without_their_combinations(engine, rows, name):
         assert deciding == {(occurrence, str(row[-1])) for row in rows(decided.sql) if row[-1] is not None}
 
 
+def test_the_edges_have_the_text_of_a_key_that_the_caller_gives(engine, rows):
+    """Rounded and with the marks that a record_id escapes; filters, too."""
+    sql = "select amount from orders o where id < 3 and exists (select 1 from people p where p.id = o.who)"
+    found = provenance_query(
+        sql, dialect=engine, schema=SCHEMA, keys=KEYS,
+        key_text=lambda relation, _, key: f"'{relation[0]}~' || cast({key} as text) || '|'",
+    )  # fmt: skip
+    edges = {row[-3:] for row in rows(found.edges_sql)}
+    assert edges == {
+        ("orders", "o~01~1", "value"), ("orders", "o~02~1", "value"), ("people", "p~010~1", "filter"),
+    }  # fmt: skip
+
+
+def test_the_edges_to_a_relation_without_a_key_keep_rows_with_nulls(engine, rows):
+    found = provenance_query("select amount from orders where id > 3", dialect=engine, schema=SCHEMA, keys={})
+    assert {row[-2] for row in rows(found.edges_sql)} == {"4|~N|9", "5|99|1"}
+    turned = {"orders": ["who", "id", "amount"]}
+    found = provenance_query("select amount from orders where id > 3", dialect=engine, schema=turned, keys={})
+    assert {row[-2] for row in rows(found.edges_sql)} == {"~N|4|9", "99|5|1"}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_query_for_one_row_gives_its_part_of_the_answer(engine, rows, name):
     sql, expected = CASES[name]

@@ -32,6 +32,7 @@ class Answers:
     dialect: str
     where: Mapping[str, str]
     spelled: Mapping[str, str]
+    key_text: edges.KeyText | None = None
 
     def all(self) -> ProvenanceQuery:
         """The answer."""

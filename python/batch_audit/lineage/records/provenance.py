@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from batch_audit.lineage.records import answers
 from batch_audit.lineage.records.catalog import Catalog, Keys
+from batch_audit.lineage.records.edges import KeyText
 from batch_audit.lineage.records.errors import BadArgument, Untraceable
 from batch_audit.lineage.records.nodes import output_names
 from batch_audit.lineage.records.prepare import Preparation
@@ -23,15 +24,19 @@ def provenance_query(
     schema: Mapping[str, Columns],
     keys: Keys,
     where: Mapping[str, str] | None = None,
+    key_text: KeyText | None = None,
 ) -> ProvenanceQuery:
     """Rewrite a query so that each of its rows carries the keys of the input rows that it was made of.
 
     `schema` maps a relation's name (one to three dotted parts) to its columns: name to type, or names. `keys` maps
     it to the columns of its key, which must be unique and not NULL; a relation without one is traced by all of its
     columns, and is never `exact`. `where` maps an output column to a parameter as the engine writes it (`$1`, `?`,
-    `:key`), and keeps to the output rows that have its value. The meaning of the answer is that of influence
-    provenance (Perm: Glavic and Alonso, ICDE 2009). Raises BadArgument for an unknown dialect, a key that is no
-    column of its relation, or a `where` that is not understood; whatever the SQL is, it is answered.
+    `:key`), and keeps to the output rows that have its value. `key_text` gives the text of a key column in
+    `__source_key`: from the relation as `schema` names it, the column, and an SQL expression, the SQL of its text in
+    the query's dialect; without it, the column is cast to text. The meaning of the answer is that of influence
+    provenance (Perm: Glavic and Alonso, ICDE 2009). Raises BadArgument for an unknown dialect, a key that is no column
+    of its relation, a `where` that is not understood, or a `key_text` that gives no SQL; whatever the SQL is, it is
+    answered.
     """
     try:
         sqlglot.Dialect.get_or_raise(dialect)
@@ -39,7 +44,7 @@ def provenance_query(
         raise BadArgument(f"The SQL dialect {dialect!r} is not known: {error}") from error
     catalog = Catalog(schema, keys)
     try:
-        return _traced(sql, dialect, catalog, where or {})
+        return _traced(sql, dialect, catalog, where or {}, key_text)
     except Untraceable as reason:
         return unknown(sql, str(reason))
     except RecursionError:
@@ -52,7 +57,9 @@ def provenance_query(
         )
 
 
-def _traced(sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str]) -> ProvenanceQuery:
+def _traced(
+    sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str], key_text: KeyText | None
+) -> ProvenanceQuery:
     try:
         statements = [found for found in sqlglot.parse(sql, read=dialect) if found is not None]
     except sqlglot.errors.SqlglotError as error:
@@ -71,7 +78,7 @@ def _traced(sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str]) 
     survey = Survey()
     survey.look(query, None)
     return answers.Answers(
-        query, preparation.reads, survey, dialect, where, _spelled(given, query, dialect)
+        query, preparation.reads, survey, dialect, where, _spelled(given, query, dialect), key_text
     ).all()
 
 

@@ -191,3 +191,27 @@ def test_the_same_question_has_the_same_answer():
         "select name, count(*) from people p join orders o on o.who = p.id group by name having count(*) > 1"
     )
     assert ask(sql) == ask(sql)
+
+
+@pytest.mark.parametrize("given", ["", None, 7])
+def test_a_key_text_that_gives_no_sql_is_a_bad_argument(given):
+    with pytest.raises(BadArgument, match=r"`key_text` gave no SQL for shop.people.id, but"):
+        ask("select name from shop.people", key_text=lambda *_: given)
+
+
+def test_a_key_text_that_fails_says_for_which_column():
+    with pytest.raises(BadArgument, match=r"`key_text` failed for shop.people.id: KeyError: 'id'"):
+        ask("select name from shop.people", key_text=lambda _, column, __: {}[column])
+
+
+def test_the_text_of_a_key_is_asked_for_with_its_relation_and_column():
+    asked = []
+
+    def text(relation, column, expression):
+        asked.append((relation, column))
+        return f"my_text({expression})"
+
+    found = ask("select o.amount from orders o where o.who in (select id from people)", key_text=text)
+    assert set(asked) == {("shop.orders", "id"), ("shop.orders", "line"), ("shop.people", "id")}
+    assert found.edges_sql.count("my_text(") == 3
+    assert "my_text(" not in found.sql
