@@ -15,7 +15,7 @@ from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.records import ProvenanceQuery, provenance_query
 from batch_audit.lineage.records.provenance import unknown
 from batch_audit.lineage.steps import step_of
-from batch_audit.lineage.tree import table_parts
+from batch_audit.lineage.tree import arg, table_parts
 from batch_audit.warehouses.base import Column, quote_identifier
 
 _MOST_VIEWS = 100
@@ -61,8 +61,8 @@ def plan_hop(
     """Rewrite the SQL of a node. What cannot be traced is a Hop whose query is `unknown`, with the reason.
 
     `columns`: the present columns of each node of `read_by`, by unique_id. `where` is that of `provenance_query`, on
-    the node's output columns. `instead`: a quoted relation to read in the place of a node's own, with the same columns (the
-    node as it was before, say). `key_text`: as in `provenance_query`, with the node (or relation) first.
+    the node's output columns. `instead`: a quoted relation to read in the place of a node's own, with the same columns
+    (the node as it was before, say). `key_text`: as in `provenance_query`, with the node (or relation) first.
     """
     if code.sql is None:
         return Hop(code, unknown("", _why_no_sql(code)))
@@ -218,7 +218,7 @@ def _cte_names(node: exp.Expr) -> Iterator[str]:
     """The names of the CTEs that a place in a query may read."""
     above = node.parent
     while above is not None:
-        clause = above.args.get("with_")
+        clause = arg(above, "with")
         for cte in clause.expressions if clause is not None else ():
             yield cte.alias.lower()
         above = above.parent

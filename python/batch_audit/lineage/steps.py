@@ -15,7 +15,9 @@ def step_of(tree: exp.Expr) -> str:
     for node in tree.walk(prune=_is_apart):
         if isinstance(node, exp.Window):
             found.add("window")
-        elif isinstance(node, exp.Group) or (isinstance(node, exp.AggFunc) and node.find_ancestor(exp.Window) is None):
+        elif isinstance(node, exp.Group) or (
+            isinstance(node, exp.AggFunc) and node.find_ancestor(exp.Window) is None
+        ):
             found.add("aggregate")
         elif isinstance(node, exp.Distinct):
             found.add("distinct")
