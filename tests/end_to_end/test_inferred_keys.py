@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from batch_audit.setup.keys import record_key
+from batch_audit.setup.keys import record_keys
 from tests.support.project import Project
 
 COMBINATION = "unique_combination_of_columns: {arguments: {combination_of_columns: [order_id, line]}}"
@@ -28,6 +28,13 @@ select {{ combination_of_columns | join(", ") }} from {{ model }}
 group by {{ combination_of_columns | join(", ") }} having count(*) > 1
 {% endtest %}
 """
+SOURCES = """
+sources:
+  - name: raw
+    tables:
+      - name: lines
+        columns: [{name: id, data_tests: [unique, not_null]}]
+"""
 
 
 def described(name: str) -> str:
@@ -47,13 +54,14 @@ def test_every_rule_gives_the_key_that_the_tests_mean(make_project: Callable[...
     single = "select * from (values (1, 1), (2, 2)) as v(order_id, line)"
     files = {f"models/{name}.sql": combined if "combined" in name else single for name in MODELS}
     files["models/models.yml"] = "models:\n" + "".join(map(described, MODELS))
+    files["models/sources.yml"] = SOURCES
     files["macros/unique_combination_of_columns.sql"] = GENERIC_TEST
     project = make_project(
         files=files,
         config={"models": {"+materialized": "table", "+post-hook": "{{ batch_audit.capture() }}"}},
     )
 
-    project.dbt("build")
+    project.dbt("build", "--exclude", "source:*")
 
     rows = project.audit(
         "select part, metadata from {audit}.audit_event where event_type = 'checkpoint' and part like 'model.%'"
@@ -61,9 +69,10 @@ def test_every_rule_gives_the_key_that_the_tests_mean(make_project: Callable[...
     stored = {row["part"].rpartition(".")[2]: json.loads(row["metadata"]) for row in rows}
     assert {name: (found["key"], found["key_rule"]) for name, found in stored.items()} == EXPECTED
 
-    nodes = json.loads(project.read("target/manifest.json"))["nodes"]
+    keys = record_keys(json.loads(project.read("target/manifest.json")))
     for name, expected in EXPECTED.items():
-        node = nodes[f"model.shop.{name}"]
-        tests = [test for test in nodes.values() if test.get("attached_node") == node["unique_id"]]
-        key = record_key(node, tests)
+        key = keys[f"model.shop.{name}"]
         assert (list(key.columns), key.rule) == expected
+    assert (keys["source.shop.raw.lines"].columns, keys["source.shop.raw.lines"].rule) == (
+        ("id",), "unique and not_null tests",
+    )  # fmt: skip

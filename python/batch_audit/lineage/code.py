@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from batch_audit.lineage.project.keys import UNKNOWN, RecordKey, record_keys
 from batch_audit.lineage.project.manifest import Node, Project, read_project
+from batch_audit.setup.keys import RecordKey, record_keys
+
+_NO_KEY = RecordKey((), "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class NodeCode:
     sql_hash: str | None = None
     hidden: bool = False
     key: tuple[str, ...] = ()
-    key_rule: str = UNKNOWN
+    key_rule: str = "unknown"
     inputs: tuple[str, ...] = ()
     microbatch: bool = False
     unique_key: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ def codes_of_manifest(
 def codes_of_project(project: Project, keys: Mapping[str, RecordKey]) -> dict[str, NodeCode]:
     """The code of every node of a project by unique_id, with the keys that its manifest tells."""
     return {
-        node.unique_id: _code(node, project, keys.get(node.unique_id, RecordKey()))
+        node.unique_id: _code(node, project, keys.get(node.unique_id, _NO_KEY))
         for node in project.nodes.values()
         if node.kind != "exposure"
     }

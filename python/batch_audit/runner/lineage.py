@@ -26,12 +26,12 @@ from batch_audit.lineage.project import (
     read_lineage,
     read_project,
 )
-from batch_audit.lineage.project.keys import RecordKey, record_keys
 from batch_audit.lineage.project.manifest import with_file
 from batch_audit.runner.dbt_options import Paths
 from batch_audit.runner.facts import Start
 from batch_audit.runner.log_files import LogMark
 from batch_audit.runner.secrets import hide_known, secret_values
+from batch_audit.setup.keys import RecordKey, record_keys
 from batch_audit.warehouses.base import Warehouse
 
 PART = "lineage"

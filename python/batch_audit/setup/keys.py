@@ -46,6 +46,26 @@ def record_key(node: NodeData, tests: Iterable[NodeData]) -> RecordKey:
     return RecordKey((), "unknown", "no audit_key, no primary key constraint and no unique test")
 
 
+def record_keys(manifest: NodeData) -> dict[str, RecordKey]:
+    """The record key of every model, seed, snapshot and source of a manifest, by unique_id."""
+    nodes = manifest.get("nodes") or {}
+    tests: dict[str, list[NodeData]] = {}
+    for node in nodes.values():
+        if node.get("resource_type") == "test" and node.get("test_metadata"):
+            tests.setdefault(_tested(node), []).append(node)
+    with_records = {
+        key: node for key, node in nodes.items() if key.split(".")[0] in ("model", "seed", "snapshot")
+    }
+    every = {**with_records, **(manifest.get("sources") or {})}
+    return {key: record_key(node, tests.get(key, ())) for key, node in every.items()}
+
+
+def _tested(test: NodeData) -> str:
+    """What a generic test tests: dbt attaches it to a node, and leaves a source among what it depends on."""
+    depends_on = list((test.get("depends_on") or {}).get("nodes") or ())
+    return str(test.get("attached_node") or (depends_on[0] if len(depends_on) == 1 else ""))
+
+
 def stated_key(node: NodeData, tests: Sequence[NodeData]) -> RecordKey | None:
     """`audit_key` in the model's meta: a name or a list of names."""
     stated = meta(node).get("audit_key")
