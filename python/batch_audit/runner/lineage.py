@@ -30,6 +30,7 @@ from batch_audit.lineage.project.manifest import with_file
 from batch_audit.runner.dbt_options import Paths
 from batch_audit.runner.facts import Start
 from batch_audit.runner.log_files import LogMark
+from batch_audit.runner.record_edges import record_edges
 from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.setup.keys import RecordKey, record_keys
 from batch_audit.warehouses.base import Warehouse
@@ -312,6 +313,7 @@ def add_lineage(
         problem = _not_of_this_run(content, manifest, built, invocations)
         if problem is None or content["metadata"]["invocation_id"] in invocations:
             record_lineage(warehouse, start, content, built, invocations, watch, now_us)
+            record_edges(warehouse, start, content, built, now_us)
     except Exception as error:  # lineage must never cost the batch anything
         problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     if problem is None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
@@ -18,6 +18,8 @@ from batch_audit.warehouses.base import (
     without_surrogates,
 )
 from batch_audit.warehouses.duckdb_values import DuckDBValues
+
+_LOSES_ROWS = "common_subplan"
 
 
 class DuckDBWarehouse:
@@ -62,6 +64,22 @@ class DuckDBWarehouse:
 
     def whole_passes(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    @contextmanager
+    def sound_traces(self) -> Iterator[None]:
+        was = str(self.query("select current_setting('disabled_optimizers') as setting")[0]["setting"])
+        try:
+            self.execute(
+                f"set disabled_optimizers = {self.literal(','.join(filter(None, (was, _LOSES_ROWS))))}"
+            )
+        except WarehouseError:  # an engine without this optimizer
+            yield
+            return
+        try:
+            yield
+        finally:
+            with suppress(WarehouseError):  # a transaction that failed takes no statement any more
+                self.execute(f"set disabled_optimizers = {self.literal(was)}")
 
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         if not places:
