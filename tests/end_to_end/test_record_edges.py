@@ -19,6 +19,7 @@ FILES = {
         " left join {{ ref('paid') }} as o on o.person_id = p.id"
         " where p.id in (select person_id from {{ source('raw', 'allowed') }}) group by p.id, p.name"
     ),
+    "models/shares.sql": "select name, amount / 10 as share from {{ ref('revenue') }}",
     "models/newest.sql": (
         "{{ config(materialized='incremental', unique_key='id') }}\n"
         "select id, amount, changed_at from {{ source('raw', 'orders') }}"
@@ -41,13 +42,16 @@ models:
   - name: revenue
     config: {{materialized: table, {CAPTURED}}}
     columns: [{{name: person_id, data_tests: [unique, not_null]}}]
+  - name: shares
+    config: {{materialized: table, {CAPTURED}}}
+    columns: [{{name: name, data_tests: [unique, not_null]}}]
   - name: newest
     config: {{{CAPTURED}}}
   - name: loose
     config: {{materialized: table, meta: {{audit_lineage: records}}}}
 """,
 }  # fmt: skip
-REVENUE, NEWEST, LOOSE = "model.shop.revenue", "model.shop.newest", "model.shop.loose"
+REVENUE, SHARES, NEWEST, LOOSE = (f"model.shop.{name}" for name in ("revenue", "shares", "newest", "loose"))
 PEOPLE, ORDERS, ALLOWED = (f"source.shop.raw.{name}" for name in ("people", "orders", "allowed"))
 
 
@@ -121,6 +125,23 @@ def test_the_edges_of_what_changed_are_stored_with_the_hashes_of_both_ends(proje
     )
     assert {row["target_hash"] for row in rows} == {captured[0]["record_hash"]}
     assert_proved(project)
+    lineage = project.audit(
+        "select depth, made_node_name, source_id, source_record_id, role, label, is_ultimate, is_same_version, batch_id"
+        f" from {{audit}}.rpt_record_lineage where node_id = '{SHARES}' and record_id = 'Ann'"
+    )
+    assert {tuple(row.values())[:-1] for row in lineage} == {
+        (1, "shares", REVENUE, "1", "value", "exact", False, True),
+        (2, "revenue", PEOPLE, "1", "value", "exact", True, None),
+        (2, "revenue", ORDERS, "10", "value", "exact", True, None),
+        (2, "revenue", ORDERS, "11", "value", "exact", True, None),
+        (2, "revenue", ALLOWED, "1", "filter", "exact", True, None),
+    }
+    assert {row["batch_id"] for row in lineage} == {third["batch_id"]}
+    [cost] = project.audit(
+        "select label, records_changed, records_traced, edges, edges_s > 0 as measured, build_s > 0 as built from"
+        f" {{audit}}.rpt_record_edge_costs where batch_id = '{third['batch_id']}' and node_name = 'revenue'"
+    )
+    assert tuple(cost.values()) == ("exact", 1, 1, 4, True, True)
 
 
 def test_an_incremental_model_is_traced_to_what_it_read_in_this_batch(project: Project) -> None:
@@ -145,7 +166,8 @@ def test_what_cannot_be_traced_is_one_edge_that_says_why(project: Project) -> No
     project.write("models/chance.sql", "select id, random() as r from {{ source('raw', 'orders') }}")
     project.write(
         "models/chance.yml",
-        f"models: [{{name: chance, columns: [{{name: id, data_tests: [unique]}}], config: {{materialized: table, {CAPTURED}}}}}]",
+        "models: [{name: chance, columns: [{name: id, data_tests: [unique]}],"
+        f" config: {{materialized: table, {CAPTURED}}}}}]",
     )
     status, first = run(project, "dbt", "run")
     assert status == 0
@@ -161,7 +183,7 @@ def test_what_cannot_be_traced_is_one_edge_that_says_why(project: Project) -> No
     )
     found = {row["target"]: json.loads(row["metadata"]) for row in told}
     assert {name: one["status"] for name, one in found.items()} == {
-        REVENUE: "exact", NEWEST: "exact", LOOSE: "unknown", "model.shop.chance": "unknown",
+        REVENUE: "exact", SHARES: "exact", NEWEST: "exact", LOOSE: "unknown", "model.shop.chance": "unknown",
     }  # fmt: skip
     assert (found[REVENUE]["records_changed"], found[REVENUE]["records_traced"], found[REVENUE]["edges"]) == (
         3,

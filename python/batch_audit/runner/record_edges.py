@@ -27,7 +27,7 @@ from batch_audit.setup.keys import meta
 from batch_audit.warehouses.base import Warehouse, quote_identifier
 
 PART = "record_lineage"
-"""The part of the events that say how the edges of a node were written."""
+"""The type and the part of the events that say how the edges of a node were written."""
 BEFORE = "batch_audit_before"
 """The temporary view of a node's relation as it was before this build."""
 
@@ -95,7 +95,7 @@ def _of_node(
         reasons = tuple(filter(None, map(writing.shown, found.reasons)))
         found = replace(found, reasons=reasons, microseconds=int((time.monotonic() - began) * 1_000_000))
         event = event_row(
-            segment, PART, 1, "lineage", occurred_at=now_us, target=warehouse.storable(code.node),
+            segment, PART, 1, PART, occurred_at=now_us, target=warehouse.storable(code.node),
             actor=None if start.actor is None else warehouse.storable(start.actor), metadata=found.as_json(),
         )  # fmt: skip
         warehouse.insert(EVENT.name, EVENT.columns, [event])
