@@ -48,6 +48,9 @@
     {% set sql = batch_audit.record_capture_sql(plan, found) %}
     {% if plan["inputs"]["inputs"] %}
         {% set sql = sql ~ batch_audit.record_inputs_sql(plan, found) %}
+        {% if model.config.get("meta", {}).get("audit_lineage") == "declared" %}
+            {% set sql = sql ~ batch_audit.declared_edges_sql(plan) %}
+        {% endif %}
     {% endif %}
     {{ return(sql ~ drops) }}
 {% endmacro %}

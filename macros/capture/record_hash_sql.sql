@@ -1,9 +1,11 @@
 {#
-  The hash of the model's record from (name, SQL text expression) pairs in code point order of their names. NULLs are
+  The hash of a record of the model, or of the node `unique_id`, from (name, SQL text expression) pairs in code point order of their names. NULLs are
   left out and the node's id stands in front, so that an added column or a moved schema changes no hash.
 #}
-{% macro record_hash_sql(pairs) %}
-    {% set parts = [batch_audit.text_literal("v1|" ~ batch_audit.escaped_name(model.unique_id))] %}
+{% macro record_hash_sql(pairs, unique_id=none) %}
+    {% set parts = [
+        batch_audit.text_literal("v1|" ~ batch_audit.escaped_name(unique_id or model.unique_id))
+    ] %}
     {% for name, expression in pairs %}
         {% do parts.append(
             "coalesce("

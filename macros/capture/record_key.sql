@@ -17,7 +17,8 @@
     {% if constrained %} {{ return({"columns": constrained, "rule": "primary_key constraint"}) }}{% endif %}
 
     {% set tests = [] %}
-    {% for test in graph.nodes.values() if test.resource_type == "test" and test.get("attached_node") == node.unique_id and test.get("test_metadata") %}
+    {# dbt attaches no test to a source. #}
+    {% for test in graph.nodes.values() if test.resource_type == "test" and test.get("test_metadata") and (test.get("attached_node") or test.depends_on.nodes | join(" ")) == node.unique_id %}
         {% do tests.append(test.test_metadata) %}
     {% endfor %}
     {% set filled = batch_audit._tested_columns(described, tests, "not_null") %}

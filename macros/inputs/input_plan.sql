@@ -46,6 +46,26 @@
             )
         }}
     {% endif %}
+    {% set lineage = meta.get("audit_lineage", "none") %}
+    {% if lineage not in ["none", "records", "declared"] %}
+        {{
+            return(
+                {
+                    "problem": "its audit_lineage is " ~ lineage,
+                    "remedy": "Write records (the runner traces its SQL), declared (audit_inputs says it) or none.",
+                }
+            )
+        }}
+    {% elif lineage == "declared" and not meta.get("audit_inputs") %}
+        {{
+            return(
+                {
+                    "problem": "its audit_lineage is declared, and audit_inputs declares nothing",
+                    "remedy": "Under meta write audit_inputs: {input: [its columns for the model's key]}.",
+                }
+            )
+        }}
+    {% endif %}
     {{ return(none) }}
 {% endmacro %}
 
