@@ -21,6 +21,7 @@ BENCHMARKS = {
     "history": ("History of one record", 7),
     "columns": ("Column lineage of a generated project", 3),
     "records": ("Record lineage beside the original queries", 3),
+    "record_edges": ("Storing record edges", 3),
 }
 
 
