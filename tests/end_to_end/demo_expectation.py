@@ -128,6 +128,21 @@ def customer_revenue(orders: State) -> State:
     }
 
 
+def edges(drop: Path, model: str) -> set[tuple[str, str, str]]:
+    """Record, source and source record of everything that the records of `orders` or `customer_revenue` are made of."""
+    accepted, _ = split_orders(drop)
+    if model == "customer_revenue":
+        return {
+            (f"{order['customer_id']}|{str(order['ordered_at'])[:7]}-01", "orders", key)
+            for key, order in accepted.items()
+            if order["status"] not in ("cancelled", "returned")
+        }
+    found = {(key, "raw.orders", key) for key in accepted}
+    found |= {(key, "raw.customers", str(order["customer_id"])) for key, order in accepted.items()}
+    paid = ((str(row["order_id"]), str(row["payment_id"])) for row in read_drop(drop, "payments"))
+    return found | {(order, "raw.payments", payment) for order, payment in paid if order in accepted}
+
+
 def tables(drop: Path) -> dict[str, State]:
     """Every captured table after a build over this drop, by model name, without the columns that capture ignores."""
     accepted, rejected = split_orders(drop)

@@ -96,6 +96,41 @@ def assert_on_record(project: Project, first: str, second: str) -> None:
             key: expected.hashes(f"{KINDS.get(model, 'model')}.orders_demo.{model}", change)
             for key, change in changes.items()
         }
+    assert_traced(project, first, second)
+
+
+def stored_edges(project: Project, batch: str, model: str) -> set[tuple[str, str, str]]:
+    """Record, source and source record of every edge of one model that one batch wrote, all of them exact."""
+    rows = project.audit(
+        "select record_id, source_name, source_record_id, label from {audit}.fct_record_edges"
+        f" where batch_id = '{batch}' and node_name = '{model}'"
+    )
+    assert {row["label"] for row in rows} == {"exact"}
+    return {(row["record_id"], row["source_name"], row["source_record_id"]) for row in rows}
+
+
+def assert_traced(project: Project, first: str, second: str) -> None:
+    """Every record of both batches comes from the rows that the drops say, down to the raw ones."""
+    before, after = expected.tables(FIRST), expected.tables(SECOND)
+    for model in ("orders", "customer_revenue"):
+        old, new = (expected.edges(drop, model) for drop in (FIRST, SECOND))
+        assert stored_edges(project, first, model) == old
+        changed = {
+            key
+            for key, change in expected.changes(before[model], after[model]).items()
+            if change.new is not None
+        }
+        assert stored_edges(project, second, model) == {edge for edge in new if edge[0] in changed}
+    record = min(key for key in before["customer_revenue"] if key in after["customer_revenue"])
+    orders = {source for key, _, source in expected.edges(SECOND, "customer_revenue") if key == record}
+    below = {(2, name, source) for key, name, source in expected.edges(SECOND, "orders") if key in orders}
+    rows = project.audit(
+        "select depth, source_name, source_record_id, is_ultimate from {audit}.rpt_record_lineage"
+        f" where node_name = 'customer_revenue' and record_id = '{record}'"
+    )
+    found = {(row["depth"], row["source_name"], row["source_record_id"]) for row in rows}
+    assert found == {(1, "orders", order) for order in orders} | below
+    assert {row["source_name"] for row in rows if not row["is_ultimate"]} == {"orders"}
 
 
 def failing_payments(project: Project, batch: str) -> list[str]:

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from batch_audit.settings import Settings
-from batch_audit.setup.checks import CHECKS, dbt_side, files, hooks, macros, models, run_checks, store
+from batch_audit.setup.checks import (
+    CHECKS,
+    dbt_side,
+    files,
+    hooks,
+    lineage,
+    macros,
+    models,
+    run_checks,
+    store,
+)
 from batch_audit.setup.context import Context
 from batch_audit.setup.findings import Finding, some
 from batch_audit.setup.manifest import Manifest
@@ -436,3 +446,35 @@ def test_the_way_of_the_package_from_the_wheel_to_dbt_is_checked_step_by_step(tm
 )
 def test_long_lists_are_cut(names: list[str], text: str) -> None:
     assert some(names) == text
+
+
+def edged(name: str = "orders", **meta: Any) -> dict[str, Any]:
+    """A captured model that asks for record edges and reads the model `lines`."""
+    asked = {"audit_lineage": "records"} | meta
+    return model(name, meta=asked) | {"depends_on": {"nodes": ["model.shop.lines"]}}
+
+
+@pytest.mark.parametrize(
+    ("meta", "verdict", "said"),
+    [
+        ({}, "ok", "record edges to lines"),
+        ({"audit_lineage": "rows"}, "fail", "'rows'"),
+        ({"audit_lineage": "declared"}, "fail", "declares nothing"),
+        ({"audit_lineage": "declared", "audit_inputs": {"lines": "id"}}, "ok", "lines"),
+        ({"audit_capture": "off"}, "fail", "not captured"),
+    ],
+)
+def test_what_asks_for_record_edges_can_have_some(
+    tmp_path: Path, meta: dict[str, Any], verdict: str, said: str
+) -> None:
+    found = only(lineage.record_edges(context(tmp_path, edged(**meta), model("lines"))))
+    assert (found.verdict, found.object) == (verdict, "orders")
+    assert said in found.why
+
+
+def test_a_source_of_edges_without_a_key_is_named_through_views(tmp_path: Path) -> None:
+    lines = model("lines", materialized="view") | {"depends_on": {"nodes": ["model.shop.raw"]}}
+    keyless = model("raw", meta={"audit_key": None})
+    found = only(lineage.record_edges(context(tmp_path, edged(), lines, keyless)))
+    assert (found.verdict, found.object) == ("warn", "orders")
+    assert "reads raw," in found.why

@@ -19,6 +19,7 @@ from batch_audit.warehouses.base import (
     quote_identifier,
     without_surrogates,
 )
+from batch_audit.warehouses.postgres_session import errors, prepared
 from batch_audit.warehouses.postgres_values import PostgresValues, hashed_as_it_is
 
 # COPY's text format (PostgreSQL manual, COPY, File Formats).
@@ -41,7 +42,7 @@ class PostgresWarehouse:
         self.audit_schema, self.location = audit_schema, location
         self._open_handle = open_handle
         self._release = release
-        self._handle = _prepared(open_handle())
+        self._handle = prepared(open_handle())
         self._in_transaction = False
         self._closed = False
         self._cursor_names = itertools.count()
@@ -50,7 +51,7 @@ class PostgresWarehouse:
         return ".".join(quote_identifier(part) for part in (self.audit_schema, name))
 
     def query(self, sql: str) -> list[dict[str, Any]]:
-        with _errors(sql), self._handle.cursor() as cursor:
+        with errors(sql), self._handle.cursor() as cursor:
             cursor.execute(sql)
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()] if names else []
@@ -104,23 +105,23 @@ class PostgresWarehouse:
         )
 
     def execute(self, sql: str) -> None:
-        with _errors(sql), self._handle.cursor() as cursor:
+        with errors(sql), self._handle.cursor() as cursor:
             cursor.execute(sql)
 
     def stream(self, sql: str, size: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
-        with _errors(sql):
-            handle = self._handle if self._in_transaction else _prepared(self._open_handle())
+        with errors(sql):
+            handle = self._handle if self._in_transaction else prepared(self._open_handle())
         try:
             # A server-side cursor lives in a transaction.
             if handle is not self._handle:
                 handle.autocommit = False
-            with _errors(sql):
+            with errors(sql):
                 cursor = handle.cursor(name=f"batch_audit_{next(self._cursor_names)}")
                 cursor.execute(sql)
                 rows = cursor.fetchmany(size)
             while rows:
                 yield rows
-                with _errors(sql):
+                with errors(sql):
                     rows = cursor.fetchmany(size)
             cursor.close()
         finally:
@@ -132,7 +133,7 @@ class PostgresWarehouse:
             return
         names = ", ".join(quote_identifier(column) for column in columns)
         copy = f"copy {self.table(table)} ({names}) from stdin with (format text, encoding 'UTF8')"
-        with _errors(copy), self._handle.cursor() as cursor:
+        with errors(copy), self._handle.cursor() as cursor:
             cursor.copy_expert(copy, _CopySource(rows, len(columns)), size=1 << 16)
 
     @contextmanager
@@ -145,7 +146,7 @@ class PostgresWarehouse:
         self._handle.autocommit = False
         try:
             yield
-            with _errors("commit"):
+            with errors("commit"):
                 self._handle.commit()
         except BaseException:
             self._roll_back()
@@ -369,33 +370,3 @@ def _refuse_nul(text: str) -> None:
         raise WarehouseError(
             "Postgres cannot store the character U+0000: pass the text through storable() before hashing it."
         )
-
-
-def _prepared(handle: Any) -> Any:
-    """A connection in autocommit, in UTF-8, whose statements each see what was committed before them.
-
-    The seal reads after it waited for a lock; under a stricter isolation level it would read the past.
-    """
-    from psycopg2.extensions import ISOLATION_LEVEL_READ_COMMITTED
-
-    handle.commit()  # the adapter may have opened a transaction for `set role`
-    handle.set_client_encoding("UTF8")
-    handle.set_session(isolation_level=ISOLATION_LEVEL_READ_COMMITTED, autocommit=True)
-    return handle
-
-
-@contextmanager
-def _errors(sql: str) -> Iterator[None]:
-    """Turn the driver's errors into WarehouseError, with the start of the statement."""
-    import psycopg2
-
-    try:
-        yield
-    except psycopg2.Error as error:
-        raise WarehouseError(
-            f"Postgres refused a statement: {str(error).strip()}\n  statement: {sql[:300]}"
-        ) from error
-    except UnicodeEncodeError as error:
-        raise WarehouseError(
-            f"A value cannot be stored in Postgres: {error}\n  statement: {sql[:300]}"
-        ) from error

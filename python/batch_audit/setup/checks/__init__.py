@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from batch_audit.errors import BatchAuditError
-from batch_audit.setup.checks import dbt_side, files, hooks, macros, models, store
+from batch_audit.setup.checks import dbt_side, files, hooks, lineage, macros, models, store
 from batch_audit.setup.context import Context
 from batch_audit.setup.findings import Finding
 
@@ -49,6 +49,7 @@ CHECKS = (
     Check("materialization", models.materializations, ("manifest",)),
     Check("transactions", models.transactions, ("manifest",)),
     Check("copies", models.copies, ("manifest",)),
+    Check("record edges", lineage.record_edges, ("manifest",)),
     Check("databases", models.databases, ("manifest", "warehouse")),
     Check("permissions", store.permissions, ("warehouse",)),
     Check("store", store.store, ("warehouse",)),
