@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from batch_audit.lineage.records import provenance_query
-from tests.lineage_oracle.replays import Replay, Replayed
+from tests.lineage_oracle.replays import STRICT, Replay, Replayed
 
 SCALE = {"h": 0.01, "ds": 0.01}
 # What identifies a row, as the specifications say it.
@@ -80,7 +80,7 @@ def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, 
         watch.start()
         start = time.monotonic()
         try:
-            Replay(connection, sql, found).check(seen, most, 3)
+            Replay(connection, sql, found).check(seen, most, 3, STRICT)
         except duckdb.Error as error:
             if "Interrupted" in str(error):
                 result["slow"].append(number)

@@ -1,7 +1,7 @@
 """The replay oracle: keep only the rows that an output row came from, run the query again, and ask for the row."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,11 @@ from batch_audit.lineage.records import ProvenanceQuery, provenance_query
 
 Row = tuple[Any, ...]
 ERRORS = (duckdb.Error, psycopg2.Error)
+LABELS = frozenset(["exact", "superset", "unknown"])
+# How a record is replayed, with the labels of filters whose occurrences stay whole: what `exact` promises.
+Ways = Mapping[str, Set[str]]
+WAYS: Ways = {"values cut": LABELS, "both cut": frozenset(["unknown"])}
+STRICT: Ways = {"values cut": LABELS, "both cut": frozenset()}
 
 
 class Postgres:
@@ -106,11 +111,11 @@ class Replay:
             return "rows are missing"
         return ""
 
-    def slots(self, row: Row, cut_filters: bool, without: tuple[str, Row] | None = None) -> None:
-        """Fill the slots: values cut to what the row came from, predicate inputs whole or cut, too."""
-        deciding = {name for one in self.found.filters for name in one.sources}
+    def slots(self, row: Row, uncut: Set[str], without: tuple[str, Row] | None = None) -> None:
+        """Fill the slots: the occurrences of some labels of filters whole, the others cut to what the row came from."""
+        deciding = {name for one in self.found.filters if one.label in uncut for name in one.sources}
         for name, source in self.found.sources.items():
-            whole = not cut_filters and name in deciding
+            whole = name in deciding
             kept = set(self.traced[row].get(name, set()))
             kept |= self.every.get(name, set()) | self.per_row.get(row, {}).get(name, set())
             if without is not None and without[0] == name:
@@ -138,22 +143,22 @@ class Replay:
     def comes_back(self, row: Row) -> bool:
         return row in {steady(found) for found in self.rows(self.found.replay_sql)}
 
-    def check(self, seen: Replayed, most: int, removals: int = 0) -> None:
-        """Replay up to `most` records in both ways; remove up to `removals` traced rows of each."""
+    def check(self, seen: Replayed, most: int, removals: int = 0, ways: Ways = WAYS) -> None:
+        """Replay up to `most` records in each of the ways; remove up to `removals` traced rows of each."""
         seen.wrong_rows = self.wrong_rows()
         if seen.wrong_rows:
             return
         for row in list(self.traced)[:most]:
             seen.records += 1
-            for cut_filters in (False, True):
-                self.slots(row, cut_filters)
+            for way, uncut in ways.items():
+                self.slots(row, uncut)
                 try:
                     back = self.comes_back(row)
                 except ERRORS as error:
-                    seen.failed.append(f"{'both' if cut_filters else 'values'} cut: {row}: {error}")
+                    seen.failed.append(f"{way}: {row}: {error}")
                     continue
                 if not back:
-                    seen.failed.append(f"{'both' if cut_filters else 'values'} cut: {row}")
+                    seen.failed.append(f"{way}: {row}")
             self._remove(seen, row, removals)
 
     def _remove(self, seen: Replayed, row: Row, removals: int) -> None:
@@ -161,7 +166,7 @@ class Replay:
             (name, key) for name in self.values for key in sorted(self.traced[row].get(name, set()), key=repr)
         ]
         for name, key in traced[:removals]:
-            self.slots(row, False, (name, key))
+            self.slots(row, LABELS, (name, key))
             seen.removed += 1
             try:
                 seen.over += self.comes_back(row)

@@ -104,17 +104,20 @@ BLOCKED = {
         "select count(*) from (select x.id i, y.id j from r x cross join w y) p"
         " left join s z on z.a = p.i and z.c = p.j where z.id is null"
     ),
-    "a window over rows that a predicate kept": (
-        "select x.c, count(x.a) over (order by x.id) from s x where x.a in (select z.a from s z where z.a > 0)"
-    ),
-    "an anti-join of combinations under an aggregate": (
-        "select count(*) from r x join w y on true"
-        " where not exists (select 1 from s z where z.a = x.id and z.id = y.id)"
-    ),
     "rows that an aggregate takes away": "select a from r except select min(a) from s",
     "rows that are taken away by a window's, with a subquery of their own": (
         "select a, b from r except select x.id, (select sum(q.b) from w q where q.id = x.id)"
         " from r x qualify row_number() over (order by x.id) <= 2"
+    ),
+    "a window that is ordered by a subquery": (
+        "select id, row_number() over (order by (select max(s.c) from s where s.a = r.a), id) from r"
+    ),
+    "a window that adds up a subquery": (
+        "select id, sum((select max(s.c) from s where s.a = r.a)) over (order by id) from r"
+    ),
+    "a lateral aggregate beside a combination, and groups by it": (
+        "select m, count(*) from (select l.m from r x cross join s y"
+        " cross join lateral (select max(w.id) m from w where w.b = x.a and w.c = y.c) l) q group by m"
     ),
     "a group by a number of rows that may shrink": (
         "select n, count(*) from (select x.a, count(*) n from r x, s y where x.a <> y.a group by x.a) q group by n"
@@ -127,6 +130,49 @@ def test_a_row_that_others_kept_as_it_is_is_not_called_exact(connection, name):
     found = provenance_query(BLOCKED[name], dialect="duckdb", schema=SCHEMA, keys=KEYS)
     assert found.label == "superset"
     assert found.reasons
+
+
+# The values come out again; what decided is not all listed: the kinds of the filters that are `unknown`.
+UNLISTED = {
+    "a window over rows that a predicate kept": (
+        "select x.c, count(x.a) over (order by x.id) from s x where x.a in (select z.a from s z where z.a > 0)",
+        {"in"},
+    ),
+    "an anti-join of combinations under an aggregate": (
+        "select count(*) from r x join w y on true"
+        " where not exists (select 1 from s z where z.a = x.id and z.id = y.id)",
+        {"exists"},
+    ),
+    "OFFSET over rows that a predicate kept": (
+        "select id from r where exists (select 1 from s where s.a = r.a) order by id limit 2 offset 1",
+        {"exists"},
+    ),
+    "combinations in the order of a subquery": (
+        "select x.id, y.id i from r x, s y order by (select count(*) from w t where t.c = x.a), x.id, y.id limit 3",
+        {"scalar"},
+    ),
+    "a predicate on rows of an order that leaves a choice": (
+        "select id, a from r where a in (select a from s order by a limit 3)",
+        {"in"},
+    ),
+    "a window over groups that a predicate kept": (
+        "select a, sum(n) over (order by a) from"
+        " (select a, count(*) n from r group by a having a in (select c from s)) q",
+        {"in"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNLISTED)
+def test_a_filter_without_all_of_its_rows_says_so_and_leaves_the_values_exact(connection, name):
+    sql, kinds = UNLISTED[name]
+    found = provenance_query(sql, dialect="duckdb", schema=SCHEMA, keys=KEYS)
+    assert (found.label, found.reasons) == ("exact", ())
+    unknown = [one for one in found.filters if one.label == "unknown"]
+    assert {one.kind for one in unknown} == kinds
+    assert all(one.reasons and one.sql for one in unknown)
+    seen = replay(connection, sql, SCHEMA, KEYS, most=9)
+    assert (seen.wrong_rows, seen.failed) == ("", [])
 
 
 def test_the_oracle_sees_a_row_that_is_left_out_of_an_answer(connection):

@@ -9,7 +9,7 @@ import pytest
 import sqlglot
 
 from batch_audit.lineage.records import provenance_query
-from tests.lineage_oracle.replays import Postgres, Replay, Replayed
+from tests.lineage_oracle.replays import STRICT, Postgres, Replay, Replayed
 from tests.lineage_oracle.test_tpc import ROOT, python
 from tests.support.postgres import fresh_database
 
@@ -70,7 +70,7 @@ def test_every_traced_row_of_tpc_h_comes_out_again_on_postgres(python, postgres_
             query = sqlglot.transpile(sql, read="duckdb", write="postgres")[0]
             found = provenance_query(query, dialect="postgres", schema=data["schema"], keys=data["keys"])
             assert found.label != "unknown", (number, found.reasons)
-            Replay(postgres, query, found).check(seen, 1)
+            Replay(postgres, query, found).check(seen, 1, ways=STRICT)
             assert (seen.wrong_rows, seen.failed) == ("", []), number
         connection.close()
     assert seen.records >= 18

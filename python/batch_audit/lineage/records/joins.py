@@ -13,6 +13,7 @@ from batch_audit.lineage.records.determined import (
     equalities,
     outer_equalities,
 )
+from batch_audit.lineage.records.nodes import is_grouped, sources, windows
 from batch_audit.lineage.records.states import Level, State
 
 
@@ -48,16 +49,18 @@ class Joined:
 def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
     """Put the sources together in order."""
     if not states:
-        return Joined(State(Level.WHOLE))
+        return Joined(State(Level.WHOLE, complete=True))
     (alias, first), *others = states
-    joined = Joined(State(first.level, first.ghost), {alias: first.key})
+    joined = Joined(State(first.level, first.ghost, complete=first.complete), {alias: first.key})
     least = first.level
     joined.state.reasons += first.reasons
     joined.unstable |= {(alias, name) for name in first.unstable}
     where = select.args.get("where")
     joins = select.args.get("joins") or []
-    for number, (alias, state) in enumerate(others):
+    for number, (node, (alias, state)) in enumerate(zip(list(sources(select))[1:], others, strict=True)):
         join = joins[number] if number < len(joins) else None
+        if isinstance(node, exp.Lateral):
+            _follow(joined, state, node)
         _add(joined, alias, state, join)
         if (
             where is not None
@@ -75,6 +78,24 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
     return joined
 
 
+_SEVERAL = ("group", "having", "distinct", "limit", "offset", "fetch", "qualify")
+
+
+def _follow(joined: Joined, state: State, node: exp.Lateral) -> None:
+    """A lateral query that makes one row of several may make another one for a row that comes back."""
+    query = node.this.this if isinstance(node.this, exp.Subquery) else None
+    plain = query is None or (
+        isinstance(query, exp.Select)
+        and not any(query.args.get(name) for name in _SEVERAL)
+        and not windows(query)
+        and not is_grouped(query)
+        and all(isinstance(source, exp.Table) for source in sources(query))
+    )
+    if joined.uses_unstable(node) or not (plain or state.complete or joined.state.level == Level.EXACT):
+        state.lower(Level.RETURNS)
+        state.complete = False
+
+
 def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> None:
     side = join.side.upper() if join is not None and join.side else ""
     on = join.args.get("on") if join is not None else None
@@ -87,11 +108,14 @@ def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> Non
         left, state = state, left
     outer = side in ("LEFT", "RIGHT", "FULL")
     level = min(left.level, state.level)
-    if outer:
+    complete = left.complete and state.complete and not moving
+    if outer and not complete:
         level = _outer(left, state, moving, side == "FULL", level)
     elif moving:
         level = min(level, Level.RETURNS)
-    made = State(level, left.ghost and (outer or state.ghost), reasons=joined.state.reasons)
+    made = State(
+        level, left.ghost and (outer or state.ghost), reasons=joined.state.reasons, complete=complete
+    )
     if level == Level.BROKEN and Level.BROKEN not in (left.level, state.level):
         made.reasons.append(
             "rows that an outer join left without a partner may get one, or lose it, when rows are left out"
@@ -113,6 +137,6 @@ def _outer(left: State, right: State, moving: bool, full: bool, level: Level) ->
     for kept, partner in sides:
         if partner.ghost or partner.level < Level.KEYED or moving:
             return Level.BROKEN
-        if kept.level < Level.EXACT:
+        if kept.level < Level.EXACT and not partner.complete:
             level = min(level, Level.RETURNS)
     return level

@@ -1,40 +1,78 @@
 """Whether an answer is `exact`: by what would come out if only the rows that it names were there (see `states`)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlglot import exp
 
-from batch_audit.lineage.records import verdicts
 from batch_audit.lineage.records.catalog import Known
 from batch_audit.lineage.records.result import Label
-from batch_audit.lineage.records.states import Level
+from batch_audit.lineage.records.states import Level, State
 from batch_audit.lineage.records.survey import Decision, Survey
+from batch_audit.lineage.records.verdicts import Judge
+
+Reads = Mapping[str, tuple[exp.Table, Known]]
 
 
 @dataclass
 class Judgement:
-    """The label of an answer, and of its filters."""
+    """The label of the values, and those of the filters."""
 
     label: Label
     reasons: tuple[str, ...]
-    unlisted: dict[int, str] = field(default_factory=dict)
-    unlisted_windows: set[str] = field(default_factory=set)
+    reads: Reads
+    unknown: dict[str, str]
 
     def of_filter(self, decision: Decision) -> tuple[Label, tuple[str, ...]]:
-        """A filter that lists no row because none was there may have been decided by rows that it cannot list."""
-        if decision.window in self.unlisted_windows:
-            return "unknown", ("the rows that decided about the rows of a frame are not listed",)
-        reason = self.unlisted.get(id(decision.asked.node)) if decision.asked is not None else None
-        if reason and self.label != "exact":
-            return "unknown", (reason,)
-        return "exact", ()
+        """`unknown` where it may have been decided by rows that are not listed, or where the engine chose them."""
+        reasons = tuple(dict.fromkeys(self.unknown[key] for key in decision.keys if key in self.unknown))
+        if reasons:
+            return "unknown", reasons
+        keyless = _keyless(decision.marks, self.reads)
+        return ("superset" if keyless else "exact"), tuple(keyless)
 
 
-def judge(query: exp.Query, survey: Survey, reads: Mapping[str, tuple[exp.Table, Known]]) -> Judgement:
-    """Judge a prepared query."""
-    judge = verdicts.Judge(reads)
-    state = judge.query(query)
-    reasons = list(dict.fromkeys([*state.reasons, *judge.reasons]))
-    exact = state.level > Level.BROKEN and not reasons
-    return Judgement("exact" if exact else "superset", tuple(reasons), judge.unlisted, judge.unlisted_windows)
+def judge(query: exp.Query, survey: Survey, reads: Reads) -> Judgement:
+    """Judge a prepared query: its values while what decides is whole, then what decides.
+
+    A filter is `exact` when the values come out again although it is cut to its rows, with every other one that is.
+    """
+    values = Judge(reads, frozenset(mark for one in survey.decisions for mark in one.marks))
+    state = values.query(query)
+    reasons = [*state.reasons, *values.choices, *_keyless(survey.values, reads)]
+    sound = not reasons and _comes_back(state)
+    unlisted = _unlisted(query, survey, reads, _comes_back(state))
+    return Judgement(
+        "exact" if sound else "superset", tuple(dict.fromkeys(reasons)), reads, unlisted | values.unsure
+    )
+
+
+def _comes_back(state: State) -> bool:
+    return state.level > Level.BROKEN and not state.reasons
+
+
+def _unlisted(query: exp.Query, survey: Survey, reads: Reads, sound: bool) -> dict[str, str]:
+    """Why the rows of a filter do not suffice, by the keys of decisions: these are left whole until the rest does."""
+    found: dict[str, str] = {
+        key: "" for one in survey.decisions if (one.kind, one.scope) == ("offset", "row") for key in one.keys
+    }
+    while True:
+        whole = [mark for one in survey.decisions if found.keys() & one.keys for mark in one.marks]
+        judge = Judge(reads, frozenset(whole))
+        if _comes_back(judge.query(query)):
+            return {key: reason for key, reason in found.items() if reason}
+        more: dict[str, str] = {}
+        for notes in (judge.unlisted, judge.suspects):
+            more = more or {key: reason for key, reason in notes.items() if key not in found}
+        if not more:
+            break
+        found |= more
+    if sound:
+        reason = "it could not be shown that its rows suffice"
+        found |= {key: reason for one in survey.decisions for key in one.keys if key not in found}
+    return {key: reason for key, reason in found.items() if reason}
+
+
+def _keyless(marks: list[str], reads: Reads) -> list[str]:
+    names = dict.fromkeys(reads[mark][1].name for mark in marks if not reads[mark][1].key)
+    return [f"{name} has no key: rows that are equal cannot be told apart" for name in names]

@@ -31,7 +31,9 @@ class Filter:
     columns of the query and then the keys, one row for each output row and filter row (NULL keys: none was needed).
     With scope `query`, the same rows served every output row: `sql` gives the keys alone. `sources` are the
     occurrences of `sql`; those of a window or an offset are also read for values, under the same slot. `label` is
-    `unknown` where rows that decided cannot be listed; `sql` is empty where none could be written.
+    `exact` when the output row comes out again from the rows of this filter and of every other `exact` one, `unknown`
+    where not all rows that decided are listed, `superset` where a relation has no key; `sql` is empty where none could
+    be written.
     """
 
     kind: str
@@ -48,8 +50,8 @@ class ProvenanceQuery:
 
     `sql` gives the original's columns first, then the `outputs` of every value source; None where only `edges_sql` can
     be given, and the untouched query where nothing is known. `sources` is in the order of the text, filter sources
-    included (their `outputs` are columns of the query in `filters`). `label` is about all of it: `exact` when the rows
-    suffice to make the output row again and nothing else was read for it. `reasons` say why it is not.
+    included (their `outputs` are columns of the query in `filters`). `label` is about the values: `exact` when the rows
+    suffice to make the output row again while what the filters read is whole. `reasons` say why it is not.
     `edges_sql` gives the output columns, then `__occurrence`, `__source_key` and `__role`.
     """
 

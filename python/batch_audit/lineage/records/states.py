@@ -25,13 +25,17 @@ class Level(IntEnum):
 
 @dataclass
 class State:
-    """`ghost`: with no input rows, it still gives a row, with other values. `key`: columns that tell its rows apart."""
+    """`ghost`: with no input rows, it still gives a row, with other values. `key`: columns that tell its rows apart.
+
+    `complete`: nothing that it reads is cut, so it gives every row of the original.
+    """
 
     level: Level
     ghost: bool = False
     unstable: frozenset[str] = frozenset()
     key: frozenset[str] | None = None
     reasons: list[str] = field(default_factory=list)
+    complete: bool = False
 
     def lower(self, level: Level) -> None:
         """No better than this."""

@@ -20,6 +20,18 @@ class Decision:
     asked: Asked | None = None
     window: str = ""
 
+    @property
+    def keys(self) -> list[str]:
+        """What a judge calls it by: its window, its OFFSET, or the reads of its subquery."""
+        if self.window:
+            return [self.window]
+        return [offset_key(self.select)] if self.kind == "offset" else self.marks
+
+
+def offset_key(select: exp.Select) -> str:
+    """What a judge calls the OFFSET of a SELECT by."""
+    return f"offset {id(select)}"
+
 
 @dataclass
 class Survey:

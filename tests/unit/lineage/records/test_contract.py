@@ -92,6 +92,14 @@ def test_a_relation_without_a_key_is_traced_by_all_of_its_columns_and_not_exact(
     assert found.reasons == ("shop.notes has no key: rows that are equal cannot be told apart",)
 
 
+def test_a_filter_that_reads_a_relation_without_a_key_is_not_exact_and_the_values_are():
+    found = ask("select name from shop.people where name in (select body from notes)")
+    assert (found.label, found.reasons) == ("exact", ())
+    (decided,) = found.filters
+    assert decided.label == "superset"
+    assert decided.reasons == ("shop.notes has no key: rows that are equal cannot be told apart",)
+
+
 @pytest.mark.parametrize("keys", [{"shop.people": []}, {}])
 def test_keys_that_are_known_to_be_none_are_never_exact(keys):
     assert ask("select name from shop.people", keys=keys).label == "superset"
