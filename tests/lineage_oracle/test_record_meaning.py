@@ -104,6 +104,21 @@ CASES = {
         " (select max(o.amount) m from orders o where o.who = p.id) l where p.id = 10",
         {(10, 7, 10, 1), (10, 7, 10, 2)},
     ),
+    "joins in parentheses come from the rows that meet there": (
+        "select p.id, o.id, q.id from people p left join (orders o join people q on q.id = o.who) on o.who = p.id"
+        " where p.id > 10",
+        {(20, 3, 20, 20, 3, 20), (30, None, None, 30, None, None)},
+    ),
+    "a comma binds less than JOIN": (
+        "select p.id, o.id, q.name from people p, orders o right join people q on o.who = q.id and o.amount = 5"
+        " where p.id = 30",
+        {(30, 1, "ann", 30, 1, 10), (30, 3, "bob", 30, 3, 20), (30, None, "ann", 30, None, 30)},
+    ),
+    "a recursive series has no source": (
+        "with recursive t(n) as (select 1 union all select n + 1 from t where n < 3)"
+        " select n, o.amount from t join orders o on o.id = t.n where n > 1",
+        {(2, 7, 2), (3, 5, 3)},
+    ),
     "VALUES have no source": (
         "select v.k, o.id from orders o join (values (10), (20)) v(k) on v.k = o.who where o.id > 1",
         {(10, 2, 2), (20, 3, 3)},
@@ -122,6 +137,18 @@ DUCKDB_CASES = {
     "PIVOT comes from every row of its group": (
         "pivot orders on amount in (5, 7) using count(*) group by who",
         {(10, 1, 1, 1), (10, 1, 1, 2), (20, 1, 0, 3), (None, 0, 0, 4), (99, 0, 0, 5)},
+    ),
+    "UNPIVOT comes from the row that it takes apart": (
+        "select * from orders unpivot (v for n in (who, amount)) where id > 3",
+        {(4, "amount", 9, 4), (5, "who", 99, 5), (5, "amount", 1, 5)},
+    ),
+    "UNPIVOT as a statement, with NULLs left out, and all columns but one": (
+        "unpivot (select * from orders where id > 3) on columns(* exclude (id)) into name n value v",
+        {(4, "amount", 9, 4), (5, "who", 99, 5), (5, "amount", 1, 5)},
+    ),
+    "an ASOF join comes from its pair": (
+        "select p.id, o.id from people p asof left join orders o on o.who = p.id and p.id >= o.id",
+        {(10, 2, 10, 2), (20, 3, 20, 3), (30, None, 30, None)},
     ),
     "QUALIFY comes from the row that stayed": (
         "select id from orders qualify row_number() over (partition by who order by id) = 2",
@@ -227,6 +254,19 @@ def test_a_row_comes_from(engine, rows, name):
     found = provenance_query(sql, dialect=engine, schema=SCHEMA, keys=KEYS)
     assert rows(found.sql) == expected
     assert (found.label, found.reasons) == ("exact", ())
+
+
+def test_a_recursive_row_may_come_from_every_row_that_the_recursion_reads(engine, rows):
+    sql = (
+        "with recursive t(k) as (select who from orders where id = 1 union select p.id + 10 from t"
+        " join people p on p.id = t.k) select k from t where k > 10"
+    )
+    found = provenance_query(sql, dialect=engine, schema=SCHEMA, keys=KEYS)
+    every = [(order, person) for order in range(1, 6) for person in (10, 20, 30)]
+    assert rows(found.sql) == {(k, *pair) for k in (20, 30, 40) for pair in every}
+    assert found.label == "superset"
+    assert len(found.reasons) == 1
+    assert {row[-2] for row in rows(found.edges_sql) if row[0] == 20} == set("12345") | {"10", "20", "30"}
 
 
 @pytest.mark.parametrize("name", DUCKDB_CASES)

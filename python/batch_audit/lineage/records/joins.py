@@ -57,6 +57,8 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
     joined.unstable |= {(alias, name) for name in first.unstable}
     where = select.args.get("where")
     joins = select.args.get("joins") or []
+    if where is not None and not others:
+        joined.pairs += equalities(where.this)
     for number, (node, (alias, state)) in enumerate(zip(list(sources(select))[1:], others, strict=True)):
         join = joins[number] if number < len(joins) else None
         if isinstance(node, exp.Lateral):

@@ -7,7 +7,7 @@ from batch_audit.lineage.records.determined import Name, closure
 from batch_audit.lineage.records.frames import specification
 from batch_audit.lineage.records.groups import grouping
 from batch_audit.lineage.records.joins import Joined
-from batch_audit.lineage.records.nodes import output_names, windowed
+from batch_audit.lineage.records.nodes import free_tables, output_names, windowed
 
 # What these give depends on the order among equals.
 _ORDERED = (
@@ -67,4 +67,4 @@ def is_ordered(parts: list[exp.Expr], select: exp.Select, joined: Joined, groupe
         keys, sets = grouping(select)
         return not sets and all(key.sql() in texts for key in keys)
     names: set[Name] = {(part.table, part.name) for part in whole if isinstance(part, exp.Column)}
-    return closure(names, set(), joined.keys, joined.pairs) >= joined.keys.keys()
+    return closure(names, free_tables(select), joined.keys, joined.pairs) >= joined.keys.keys()

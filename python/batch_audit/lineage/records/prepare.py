@@ -13,8 +13,10 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
+from batch_audit.lineage.records import recursion
 from batch_audit.lineage.records.catalog import Catalog, Known, is_mixed
 from batch_audit.lineage.records.errors import Untraceable
+from batch_audit.lineage.records.nesting import NOTES, flatten, nest
 from batch_audit.lineage.records.nodes import QUERIES, output_names
 from batch_audit.lineage.records.pivots import spread
 from batch_audit.lineage.records.spelling import (
@@ -22,6 +24,8 @@ from batch_audit.lineage.records.spelling import (
     group_by_all,
     joined_subset,
     merge_leftovers,
+    nearest,
+    note_asof,
     unique_names,
 )
 from batch_audit.lineage.tree import alias_names, table_parts
@@ -31,10 +35,13 @@ MOST_READS = 500  # CTEs that read CTEs several times can multiply beyond use
 
 @dataclass
 class Prepared:
-    """A resolved query, and the types of its columns in order ('' where not known)."""
+    """A resolved query (a recursive CTE's own name, within it), and the types of its columns ('' where not known)."""
 
     query: exp.Query
     types: dict[str, str]
+
+
+Env = dict[str, tuple[Prepared, list[str]]]  # CTEs by name, with the names that they give their columns
 
 
 @dataclass
@@ -46,8 +53,9 @@ class Preparation:
     reads: dict[str, tuple[exp.Table, Known]] = field(default_factory=dict)
     _leaves: dict[str, exp.Expr] = field(default_factory=dict)
     _columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    _recursions: int = 0
 
-    def query(self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> Prepared:
+    def query(self, node: exp.Expr, env: Env) -> Prepared:
         """The prepared form of a query that reads nothing around it. Takes the node apart."""
         env = self._bind(node, env)
         if isinstance(node, exp.Subquery) and not _ordered(node) and not node.args.get("joins"):
@@ -64,9 +72,7 @@ class Preparation:
             node = _as_select(node)
         return self._select(node, env)
 
-    def _bind(
-        self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]
-    ) -> dict[str, tuple[Prepared, list[str]]]:
+    def _bind(self, node: exp.Expr, env: Env) -> Env:
         clause = node.args.get("with_")
         if clause is None:
             return env
@@ -74,10 +80,13 @@ class Preparation:
         env = dict(env)
         for cte in clause.expressions:
             name, columns = alias_names(cte)
+            if clause.args.get("recursive") and recursion.reads_itself(cte):
+                env[name.lower()] = (recursion.prepare(self, cte, env), [])
+                continue
             env[name.lower()] = (self.query(cte.this, env), columns)
         return env
 
-    def _set_operation(self, node: exp.SetOperation, env: dict[str, tuple[Prepared, list[str]]]) -> Prepared:
+    def _set_operation(self, node: exp.SetOperation, env: Env) -> Prepared:
         sides = [self.query(side, env) for side in (node.this, node.expression)]
         if node.args.get("by_name"):
             sides = [
@@ -95,8 +104,10 @@ class Preparation:
         ]
         return Prepared(node, dict(zip(names, types, strict=False)))
 
-    def _select(self, node: exp.Select, env: dict[str, tuple[Prepared, list[str]]]) -> Prepared:
+    def _select(self, node: exp.Select, env: Env) -> Prepared:
         holder = exp.Paren(this=node)
+        flatten(node)
+        note_asof(node)
         self._replace_leaves(node, env)
         schema = MappingSchema(
             {name: self._columns[name] for name in self._placed(holder)},
@@ -114,12 +125,15 @@ class Preparation:
             )
         except SqlglotError as error:
             raise Untraceable(f"a name could not be resolved: {str(error).splitlines()[0]}") from error
+        for select in list(done.find_all(exp.Select)):
+            nest(select)
         merge_leftovers(done, self._columns)
         _check_names(done)
         for select in list(done.find_all(exp.Select)):
             unique_names(select)
             group_by_all(select)
             joined_subset(select)
+            nearest(select, self._columns)
         types = _types(done, schema, self.dialect)
         _forget_notes(done)
         holder = exp.Paren(this=done)
@@ -134,7 +148,7 @@ class Preparation:
     def _placed(self, node: exp.Expr) -> set[str]:
         return {table.name for table in node.find_all(exp.Table) if table.name in self._columns}
 
-    def _replace_leaves(self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> None:
+    def _replace_leaves(self, node: exp.Expr, env: Env) -> None:
         """Put a table of known columns where FROM reads a table, a CTE, or a query that stands alone."""
         if isinstance(node, (exp.Table, exp.Subquery)) and node.args.get("pivots"):
             node = self._spread(node, env)
@@ -152,7 +166,7 @@ class Preparation:
         for child in list(node.iter_expressions()):
             self._replace_leaves(child, env)
 
-    def _spread(self, node: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> exp.Expr:
+    def _spread(self, node: exp.Expr, env: Env) -> exp.Expr:
         """A source that is pivoted, as the derived table that it stands for."""
         pivots = node.args["pivots"]
         if len(pivots) != 1:
@@ -164,7 +178,7 @@ class Preparation:
         node.replace(made)
         return made
 
-    def _columns_of(self, source: exp.Expr, env: dict[str, tuple[Prepared, list[str]]]) -> list[str]:
+    def _columns_of(self, source: exp.Expr, env: Env) -> list[str]:
         if isinstance(source, exp.Subquery):
             return output_names(self.query(source.this.copy(), env).query)
         if not isinstance(source, exp.Table):
@@ -175,9 +189,9 @@ class Preparation:
             return named or output_names(prepared.query)
         return list(self._known(parts).columns)
 
-    def _place_table(self, node: exp.Table, env: dict[str, tuple[Prepared, list[str]]]) -> None:
-        if node.args.get("joins") or node.args.get("rows_from"):
-            raise Untraceable("joins in parentheses are not traced")
+    def _place_table(self, node: exp.Table, env: Env) -> None:
+        if node.args.get("rows_from"):
+            raise Untraceable("ROWS FROM is not traced")
         alias, columns = alias_names(node)
         if isinstance(node.this, exp.Func):
             self._place(node, node.copy(), alias, _function_columns(node))
@@ -186,6 +200,9 @@ class Preparation:
         if len(parts) == 1 and parts[0].lower() in env:
             prepared, named = env[parts[0].lower()]
             query = prepared.query.copy()
+            if isinstance(query, exp.Table):  # a recursive CTE reads itself
+                self._place(node, query, alias or parts[0], prepared.types)
+                return
             self._place(
                 node, exp.Subquery(this=query), alias or parts[0],
                 _renamed(query, prepared.types, columns or named),
@@ -212,9 +229,7 @@ class Preparation:
         identifier = exp.to_identifier(name, quoted=is_mixed(name))
         return Dialect.get_or_raise(self.dialect).normalize_identifier(identifier).name
 
-    def _place_derived(self, node: exp.Subquery, env: dict[str, tuple[Prepared, list[str]]]) -> bool:
-        if isinstance(node.this, exp.Table) or node.args.get("joins"):
-            raise Untraceable("joins in parentheses are not traced")
+    def _place_derived(self, node: exp.Subquery, env: Env) -> bool:
         alias, columns = alias_names(node)
         try:
             prepared = self.query(node.this.copy(), env)
@@ -236,10 +251,18 @@ class Preparation:
         table.set("alias", exp.TableAlias(this=exp.to_identifier(alias or name, quoted=_quoted(node))))
         node.replace(table)
 
+    def own_name(self) -> exp.Identifier:
+        """A name for a recursive CTE, that no other has."""
+        self._recursions += 1
+        return exp.to_identifier(f"{_ITSELF}{self._recursions}", quoted=True)
+
     def _substitute(self, table: exp.Table) -> exp.Expr:
         """What a placeholder stands for, with marks of its own on every table in it."""
         leaf = self._leaves[table.name].copy()
         alias = table.args["alias"].copy()
+        if isinstance(leaf, exp.Table) and leaf.name.startswith(_ITSELF):
+            leaf.set("alias", alias)
+            return leaf
         if isinstance(leaf, exp.Table) and not isinstance(leaf.this, exp.Func):
             found = self._known(table_parts(leaf, self.dialect))
             leaf.set("alias", None)
@@ -352,7 +375,8 @@ def _forget_notes(query: exp.Expr) -> None:
         node.type = None
 
 
-_OWN = ("read", "shared", "grouped")
+_OWN = ("read", "shared", "grouped", *NOTES)
+_ITSELF = "__recursive"
 
 
 def _types(query: exp.Expr, schema: MappingSchema, dialect: str) -> dict[str, str]:

@@ -31,14 +31,6 @@ def _sample(node: exp.Expr) -> str | None:
     return "a sample takes other rows at each run" if isinstance(node, exp.TableSample) else None
 
 
-def _recursive(node: exp.Expr) -> str | None:
-    if isinstance(node, exp.With) and node.args.get("recursive"):
-        for cte in node.expressions:
-            if any(table.name.lower() == cte.alias.lower() for table in cte.this.find_all(exp.Table)):
-                return f"the CTE {cte.alias} is recursive"
-    return None
-
-
 def _table_function(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Table) and isinstance(node.this, exp.Func):
         name = name_of(node.this)
@@ -54,9 +46,7 @@ def _table_function(node: exp.Expr) -> str | None:
 
 
 def _shape(node: exp.Expr) -> str | None:
-    if isinstance(node, exp.Pivot) and node.args.get("unpivot"):
-        return "UNPIVOT is not traced"
-    if isinstance(node, exp.Columns):
+    if isinstance(node, exp.Columns) and not isinstance(node.parent, (exp.Pivot, exp.In)):
         return "COLUMNS(…) is not traced"
     if isinstance(node, exp.MatchRecognize):
         return "MATCH_RECOGNIZE is not traced"
@@ -74,17 +64,14 @@ def _shape(node: exp.Expr) -> str | None:
 def _join(node: exp.Expr) -> str | None:
     if not isinstance(node, exp.Join):
         return None
-    for name in ("method", "kind"):
-        if str(node.args.get(name) or "").upper() in ("ASOF", "POSITIONAL"):
-            return f"{node.args[name]} JOIN is not traced"
-    if node.side in ("RIGHT", "FULL") and _after_comma(node):
-        return "a comma in FROM before a RIGHT or FULL JOIN is not traced"
+    method, kind = (str(node.args.get(name) or "").upper() for name in ("method", "kind"))
+    if "POSITIONAL" in (method, kind):
+        return "POSITIONAL JOIN is not traced"
+    if method == "ASOF" and (
+        node.side not in ("", "LEFT") or not (node.args.get("on") or node.args.get("using"))
+    ):
+        return "this ASOF JOIN is not traced: it has no ON or USING, or is a RIGHT or FULL JOIN"
     return None
-
-
-def _after_comma(node: exp.Join) -> bool:
-    before = (node.parent.args.get("joins") or []) if node.parent is not None else []
-    return any(not any(join.args.get(name) for name in ("kind", "side", "on", "using")) for join in before)
 
 
 def _projected(node: exp.Expr) -> bool:
@@ -96,4 +83,4 @@ def _projected(node: exp.Expr) -> bool:
     return not isinstance(node.parent, (exp.From, exp.Join, exp.Table, exp.Lateral))
 
 
-_RULES = (_volatile, _sample, _recursive, _table_function, _join, _shape)
+_RULES = (_volatile, _sample, _table_function, _join, _shape)

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from sqlglot import exp
 
-from batch_audit.lineage.records import selects, setops
+from batch_audit.lineage.records import recursion, selects, setops
 from batch_audit.lineage.records.catalog import Known
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.rows import Rows
@@ -23,6 +24,8 @@ class Rewriter:
 
     def rows(self, query: exp.Expr) -> Rows:
         """Both forms of a query."""
+        if recursion.is_recursive(query):
+            return recursion.rewrite(self, cast(exp.Select, query))
         if isinstance(query, exp.Select):
             return selects.rewrite(self, query)
         if isinstance(query, exp.SetOperation):

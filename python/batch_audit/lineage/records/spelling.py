@@ -57,6 +57,57 @@ def joined_subset(select: exp.Select) -> None:
     select.set("joins", kept or None)
 
 
+def nearest(select: exp.Select, columns: Mapping[str, Mapping[str, str]]) -> None:
+    """ASOF JOIN as the one row, by order, that meets the condition: of its inequality, the nearest."""
+    for join in select.args.get("joins") or []:
+        if str(join.args.get("method") or "").upper() != "ASOF":
+            continue
+        source = join.this
+        name = source.alias_or_name
+        parts = list(join.args["on"].flatten()) if isinstance(join.args["on"], exp.And) else [join.args["on"]]
+        if join.meta.pop(BY_NAMES, None):
+            parts[-1] = exp.GTE(this=parts[-1].this, expression=parts[-1].expression)
+        tests = [part for part in parts if isinstance(part.unnest(), tuple(_TURNED))]
+        if len(tests) != 1 or source.name not in columns:
+            raise Untraceable("an ASOF JOIN without a single inequality is not traced")
+        test = tests[0].unnest()
+        sides = {found.table for found in test.this.find_all(exp.Column)}
+        kind, own = (_TURNED[type(test)], test.this) if sides == {name} else (type(test), test.expression)
+        down = kind in (exp.GT, exp.GTE)
+        inner = exp.Select(
+            expressions=[
+                exp.alias_(exp.column(one, name, quoted=True), one, quoted=True)
+                for one in columns[source.name]
+            ],
+            from_=exp.From(this=source.copy()),
+            where=exp.Where(this=exp.and_(*(part.copy() for part in parts))),
+            order=exp.Order(expressions=[exp.Ordered(this=own.copy(), desc=down, nulls_first=False)]),
+            limit=exp.Limit(expression=exp.Literal.number(1)),
+        )
+        alias = exp.TableAlias(this=source.args["alias"].this.copy())
+        lateral = exp.Lateral(this=exp.Subquery(this=inner), alias=alias)
+        outer = join.side == "LEFT"
+        made = (
+            exp.Join(this=lateral, side="LEFT", on=exp.true())
+            if outer
+            else exp.Join(this=lateral, kind="CROSS")
+        )
+        join.replace(made)
+
+
+BY_NAMES = "asof_using"
+_TURNED: dict[type[exp.Expr], type[exp.Expr]] = {
+    exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE,
+}  # fmt: skip
+
+
+def note_asof(query: exp.Expr) -> None:
+    """Note the ASOF joins with USING, before it is written out as equalities: the last column is no equality."""
+    for join in query.find_all(exp.Join):
+        if str(join.args.get("method") or "").upper() == "ASOF" and join.args.get("using"):
+            join.meta[BY_NAMES] = True
+
+
 def by_name(left: exp.Expr, right: exp.Expr) -> tuple[exp.Select, exp.Select]:
     """The sides of a set operation BY NAME, with the same columns in the same order."""
     names = output_names(left)

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from batch_audit.lineage.records.frames import gathered_like
 from batch_audit.lineage.records.nodes import QUERIES, free_tables, sources, windows
+from batch_audit.lineage.records.recursion import is_recursive
 from batch_audit.lineage.records.subqueries import Asked, asked_of
 
 
@@ -47,7 +48,11 @@ class Survey:
 
     def look(self, query: exp.Expr, focus: int | None) -> None:
         """Note the reads and decisions of a query, whose rows serve `focus`."""
-        if isinstance(query, exp.SetOperation):
+        if is_recursive(query):
+            for table in query.find_all(exp.Table):
+                if "read" in table.meta:
+                    self.reads.setdefault(table.meta["read"], focus)
+        elif isinstance(query, exp.SetOperation):
             self.look(query.this, focus)
             self.look(query.expression, focus)
         elif isinstance(query, exp.Select):

@@ -6,6 +6,7 @@ from typing import cast
 
 from sqlglot import exp
 
+from batch_audit.lineage.records import recursion
 from batch_audit.lineage.records.catalog import Known
 from batch_audit.lineage.records.determined import closure
 from batch_audit.lineage.records.groups import grouping
@@ -47,15 +48,22 @@ class Judge:
 
     def query(self, node: exp.Expr) -> State:
         """The state of a query."""
-        state = (
-            self._set_operation(node)
-            if isinstance(node, exp.SetOperation)
-            else self._select(cast(exp.Select, node))
-        )
+        if recursion.is_recursive(node):
+            state = self._recursive(node)
+        elif isinstance(node, exp.SetOperation):
+            state = self._set_operation(node)
+        else:
+            state = self._select(cast(exp.Select, node))
         return State(Level.WHOLE, key=state.key, complete=True) if self._is_whole(node) else state
 
     def _is_whole(self, node: exp.Expr) -> bool:
         return self.whole.issuperset(_reads(node))
+
+    def _recursive(self, node: exp.Expr) -> State:
+        """With every row of what it reads, it gives what it gave; it may give something without any."""
+        if _reads(node):
+            self.choices.append(recursion.REASON)
+        return State(Level.WHOLE, ghost=True)
 
     def _set_operation(self, node: exp.SetOperation) -> State:
         left, right = self.query(node.this), self.query(node.expression)

@@ -120,8 +120,19 @@ def test_more_occurrences_than_can_be_combined_are_given_as_edges_only():
         ("select uuid() u, name from shop.people", "uuid() gives another value at each run"),
         ("select * from shop.people using sample 10%", "sample"),
         (
-            "with recursive t as (select 1 x union all select x + 1 from t where x < 3) select * from t",
-            "recursive",
+            "with recursive t(x) as (select 1 union all (select x + 1 from t union select id from people)"
+            " order by 1) select * from t",
+            "the recursive CTE t is not a UNION of a start and a step",
+        ),
+        (
+            "select * from orders unpivot ((v, w) for n in ((id, line), (who, amount)))",
+            "an UNPIVOT of (id, line) is not traced",
+        ),
+        ("pivot orders on who using sum(amount)", "PIVOT whose values are not listed"),
+        ("select * from orders o asof right join people p on o.who >= p.id", "ASOF JOIN is not traced"),
+        (
+            "select o.id from people q left join (orders o join people p using (id)) on true",
+            "USING and NATURAL",
         ),
         ("select * from read_csv('f.csv')", "reads a file"),
         ("select * from my_function(3) f", "table function"),
