@@ -20,6 +20,10 @@ SETUP = [
     "insert into orders values (1, 10, 5), (2, 10, 7), (3, 20, 5), (4, null, 9), (5, 99, 1)",
     "insert into people values (10, 'ann'), (20, 'bob'), (30, 'ann')",
 ]
+OWN_FUNCTIONS = [
+    "create function my_half(integer) returns integer language sql immutable return $1 / 2",
+    "create aggregate my_sum(integer) (sfunc = int4pl, stype = integer, initcond = '0')",
+]
 JOIN = "from orders o join people p on p.id = o.who"
 
 # A query, and its rows with the keys of the occurrences, in the order of `sources`.
@@ -232,7 +236,7 @@ def postgres_rows(postgres_url):
         connection = psycopg2.connect(**parameters)
         connection.autocommit = True
         cursor = connection.cursor()
-        for statement in SETUP:
+        for statement in [*SETUP, *OWN_FUNCTIONS]:
             cursor.execute(statement)
 
         def rows(sql):
@@ -254,6 +258,32 @@ def test_a_row_comes_from(engine, rows, name):
     found = provenance_query(sql, dialect=engine, schema=SCHEMA, keys=KEYS)
     assert rows(found.sql) == expected
     assert (found.label, found.reasons) == ("exact", ())
+
+
+OWN = {
+    "named": ("select my_sum(amount) from orders where id < 3", ["main.My_Sum"], {(12, 1), (12, 2)}),
+    "under GROUP BY": (
+        "select who, my_sum(amount) + my_half(who) from orders where who < 50 group by who having my_sum(amount) > 5",
+        [], {(10, 17, 1), (10, 17, 2)},
+    ),
+    "with FILTER": ("select my_sum(amount) filter (where amount > 5) from orders where id < 3", [], {(7, 1), (7, 2)}),
+    "beside another": ("select count(*), my_sum(amount) from orders where id < 3", [], {(2, 12, 1), (2, 12, 2)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_aggregate_of_the_users_own_comes_from_every_row_of_its_group(postgres_rows, name):
+    sql, names, expected = OWN[name]
+    found = provenance_query(sql, dialect="postgres", schema=SCHEMA, keys=KEYS, aggregates=names)
+    assert postgres_rows(found.sql) == expected
+    assert found.label == "exact"
+
+
+def test_a_function_of_the_users_own_is_called_for_each_row(postgres_rows):
+    found = provenance_query(
+        "select my_half(who) from orders where id < 4", dialect="postgres", schema=SCHEMA, keys=KEYS
+    )
+    assert postgres_rows(found.sql) == {(5, 1), (5, 2), (10, 3)}
 
 
 def test_a_recursive_row_may_come_from_every_row_that_the_recursion_reads(engine, rows):

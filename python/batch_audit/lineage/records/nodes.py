@@ -40,6 +40,8 @@ def is_aggregate(node: exp.Expr) -> bool:
         return False
     if isinstance(node, (exp.Grouping, exp.GroupingId)) or name_of(node) in ("grouping", "grouping_id"):
         return True
+    if node.meta.get("own_aggregate"):
+        return True
     if isinstance(node, exp.AggFunc):
         return not isinstance(node, PICKS) and name_of(node) not in RANKING
     if isinstance(node, (exp.AnonymousAggFunc, exp.CombinedAggFunc)):

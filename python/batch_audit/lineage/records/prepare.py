@@ -13,7 +13,7 @@ from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.schema import MappingSchema
 
-from batch_audit.lineage.records import recursion
+from batch_audit.lineage.records import own_functions, recursion
 from batch_audit.lineage.records.catalog import Catalog, Known, is_mixed
 from batch_audit.lineage.records.errors import Untraceable
 from batch_audit.lineage.records.nesting import NOTES, flatten, nest
@@ -132,6 +132,7 @@ class Preparation:
         for select in list(done.find_all(exp.Select)):
             unique_names(select)
             group_by_all(select)
+            own_functions.note_grouped(select)
             joined_subset(select)
             nearest(select, self._columns)
         types = _types(done, schema, self.dialect)
@@ -375,7 +376,7 @@ def _forget_notes(query: exp.Expr) -> None:
         node.type = None
 
 
-_OWN = ("read", "shared", "grouped", *NOTES)
+_OWN = ("read", "shared", "grouped", own_functions.NOTE, *NOTES)
 _ITSELF = "__recursive"
 
 

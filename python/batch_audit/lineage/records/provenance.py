@@ -1,11 +1,11 @@
 """`provenance_query`: parse, prepare, survey, and write the queries of the answer."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import sqlglot
 from sqlglot import exp
 
-from batch_audit.lineage.records import answers
+from batch_audit.lineage.records import answers, own_functions
 from batch_audit.lineage.records.catalog import Catalog, Keys
 from batch_audit.lineage.records.edges import KeyText
 from batch_audit.lineage.records.errors import BadArgument, Untraceable
@@ -25,6 +25,7 @@ def provenance_query(
     keys: Keys,
     where: Mapping[str, str] | None = None,
     key_text: KeyText | None = None,
+    aggregates: Collection[str] = (),
 ) -> ProvenanceQuery:
     """Rewrite a query so that each of its rows carries the keys of the input rows that it was made of.
 
@@ -33,10 +34,10 @@ def provenance_query(
     columns, and is never `exact`. `where` maps an output column to a parameter as the engine writes it (`$1`, `?`,
     `:key`), and keeps to the output rows that have its value. `key_text` gives the text of a key column in
     `__source_key`: from the relation as `schema` names it, the column, and an SQL expression, the SQL of its text in
-    the query's dialect; without it, the column is cast to text. The meaning of the answer is that of influence
-    provenance (Perm: Glavic and Alonso, ICDE 2009). Raises BadArgument for an unknown dialect, a key that is no column
-    of its relation, a `where` that is not understood, or a `key_text` that gives no SQL; whatever the SQL is, it is
-    answered.
+    the query's dialect; without it, the column is cast to text. `aggregates` names the aggregate functions that are
+    not the engine's own. The meaning of the answer is that of influence provenance (Perm: Glavic and Alonso, ICDE
+    2009). Raises BadArgument for an unknown dialect, a key that is no column of its relation, a `where` that is not
+    understood, or a `key_text` that gives no SQL; whatever the SQL is, it is answered.
     """
     try:
         sqlglot.Dialect.get_or_raise(dialect)
@@ -44,7 +45,7 @@ def provenance_query(
         raise BadArgument(f"The SQL dialect {dialect!r} is not known: {error}") from error
     catalog = Catalog(schema, keys)
     try:
-        return _traced(sql, dialect, catalog, where or {}, key_text)
+        return _traced(sql, dialect, catalog, where or {}, key_text, aggregates)
     except Untraceable as reason:
         return unknown(sql, str(reason))
     except RecursionError:
@@ -58,7 +59,12 @@ def provenance_query(
 
 
 def _traced(
-    sql: str, dialect: str, catalog: Catalog, where: Mapping[str, str], key_text: KeyText | None
+    sql: str,
+    dialect: str,
+    catalog: Catalog,
+    where: Mapping[str, str],
+    key_text: KeyText | None,
+    aggregates: Collection[str],
 ) -> ProvenanceQuery:
     try:
         statements = [found for found in sqlglot.parse(sql, read=dialect) if found is not None]
@@ -72,6 +78,7 @@ def _traced(
     if not isinstance(parsed, (exp.Query, exp.Values, exp.Pivot)):
         raise Untraceable(f"{parsed.key.upper()} is not a query")
     refuse(parsed)
+    own_functions.note(parsed, aggregates)
     given = parsed.named_selects if isinstance(parsed, exp.Query) else []
     preparation = Preparation(catalog, dialect)
     query = preparation.query(parsed, {}).query
