@@ -8,7 +8,7 @@ from sqlglot import exp
 from batch_audit.lineage.records import opening
 from batch_audit.lineage.records.items import item
 from batch_audit.lineage.records.nodes import sources
-from batch_audit.lineage.records.rows import Carried, Prov, again, alias
+from batch_audit.lineage.records.rows import Carried, Prov, again, alias, typed_null
 from batch_audit.lineage.records.subqueries import Asked
 
 if TYPE_CHECKING:
@@ -41,12 +41,31 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
     if tests and traced.args.get("joins"):
         traced.set("joins", [_spelled(join) for join in traced.args["joins"]])
     for test in tests:
-        prov += opening.open_beside(rewriter, traced, test)
+        prov += _decided(rewriter, traced, test)
         multiplied = True
     ids = [one for each in items for one in each.ids]
     return Core(
         plain, traced, ids, [kind for each in items for kind in each.id_types], prov, multiplied, fine
     )
+
+
+def _decided(rewriter: "Rewriter", traced: exp.Select, test: Asked) -> Carried:
+    """The keys of the rows that decide a test: the join replaces one that WHERE demands; what it forbids has none."""
+    where = traced.args.get("where")
+    parts = list(where.this.flatten()) if where and isinstance(where.this, exp.And) else []
+    parts = parts or ([where.this] if where else [])
+    for part in parts if test.kind in ("exists", "in", "any") else ():
+        found = part.unnest()
+        if found is test.node:
+            others = [one for one in parts if one is not part]
+            traced.set("where", exp.Where(this=exp.and_(*others, copy=False)) if others else None)
+            return opening.open_beside(rewriter, traced, test, needed=True)
+        if isinstance(found, exp.Not) and found.this.unnest() is test.node:
+            return [
+                (one.mark, [typed_null(kind, rewriter.dialect) for kind in one.types], one.types)
+                for one in rewriter.rows(test.query).prov
+            ]
+    return opening.open_beside(rewriter, traced, test)
 
 
 def _spelled(join: exp.Join) -> exp.Join:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from batch_audit.lineage.records.nodes import free_tables, is_grouped, sources, walk, windows
-from batch_audit.lineage.records.rows import Carried, Rows, alias, column, derived, left_join, select
+from batch_audit.lineage.records.rows import Carried, Rows, alias, beside, column, derived, select
 from batch_audit.lineage.records.subqueries import Asked
 
 if TYPE_CHECKING:
@@ -18,34 +18,36 @@ if TYPE_CHECKING:
 _WHOLE = ("group", "having", "limit", "offset", "fetch", "qualify")
 
 
-def open_beside(rewriter: "Rewriter", query: exp.Select, asked: Asked) -> Carried:
-    """Join the rows that decide a subquery (or make its value) to a query, and give the columns of their keys."""
+def open_beside(rewriter: "Rewriter", query: exp.Select, asked: Asked, needed: bool = False) -> Carried:
+    """Join the rows that decide a subquery (or make its value) to a query, and give the columns of their keys.
+
+    `needed`: the rows without any are left out.
+    """
     name = rewriter.name("q")
     moved = _moved(asked)
     if moved is None:
         rows = rewriter.rows(asked.query)
         if free_tables(asked.query):
-            left_join(query, _lateral(rows, asked, name), exp.true())
+            beside(query, _lateral(rows, asked, name), exp.true(), needed)
         else:
             match = asked.match(name, rows.names)
             inner = _shown(rows, asked, rows.names if match is not None else [])
-            left_join(query, derived(inner, name), match or exp.true())
+            beside(query, derived(inner, name), match or exp.true(), needed)
     else:
         stripped, conditions = moved
         rows = rewriter.rows(stripped)
         inner = _shown(rows, asked, rows.names)
         on = [*_renamed(conditions, stripped, name)]
         match = asked.match(name, rows.names)
-        left_join(
-            query, derived(inner, name), exp.and_(*on, match) if on or match is not None else exp.true()
-        )
+        met = exp.and_(*on, match) if on or match is not None else exp.true()
+        beside(query, derived(inner, name), met, needed)
     return [(one.mark, [column(key, name) for key in one.columns], one.types) for one in rows.prov]
 
 
 def _shown(rows: Rows, asked: Asked, names: list[str]) -> exp.Select:
     wanted = names + [name for one in rows.prov for name in one.columns]
     inner = select([alias(column(name, "__s"), name) for name in wanted], derived(rows.traced, "__s"))
-    if not rows.fine or asked.kind == "exists":
+    if not rows.fine:
         inner.set("distinct", exp.Distinct())
     return inner
 

@@ -107,6 +107,11 @@ def left_join(query: exp.Select, source: exp.Expr, on: exp.Expr) -> None:
     query.append("joins", exp.Join(this=source, side="LEFT", on=on))
 
 
+def beside(query: exp.Select, source: exp.Expr, on: exp.Expr, needed: bool) -> None:
+    """Add a LEFT JOIN, or an inner one for rows that are needed."""
+    query.append("joins", exp.Join(this=source, side=None if needed else "LEFT", on=on))
+
+
 def same(pairs: list[tuple[exp.Expr, exp.Expr]], dialect: str) -> exp.Expr:
     """Whether values are equal, NULL being equal to NULL. TRUE for no pairs.
 
