@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -98,17 +99,28 @@ def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, 
     return result
 
 
-def dump(kind: str, folder: str) -> dict[str, Any]:
+def dump(kind: str, folder: str, scale: float) -> dict[str, Any]:
     """Write the tables as CSV, and give what is needed to load and query them elsewhere."""
-    connection, schema, keys = connect(kind, SCALE[kind])
+    connection, schema, keys = connect(kind, scale)
     for table in schema:
         connection.execute(f"copy {table} to '{folder}/{table}.csv' (header false)")
     queries = connection.execute(f"select query_nr, query from tpc{kind}_queries()").fetchall()
     return {"schema": schema, "keys": keys, "queries": queries}
 
 
+def load(cursor: Any, data: dict[str, Any], folder: Path) -> None:
+    """Load dumped tables into PostgreSQL, with their primary keys."""
+    for table, columns in data["schema"].items():
+        types = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        cursor.execute(f"create table {table} ({types}, primary key ({', '.join(data['keys'][table])}))")
+        with (folder / f"{table}.csv").open() as file:
+            cursor.copy_expert(f"copy {table} from stdin (format csv)", file)
+    cursor.execute("analyze")
+
+
 if __name__ == "__main__" and sys.argv[1] == "dump":
-    sys.stdout.write(json.dumps(dump(sys.argv[2], sys.argv[3])))
+    size = float(sys.argv[4]) if len(sys.argv) > 4 else SCALE[sys.argv[2]]
+    sys.stdout.write(json.dumps(dump(sys.argv[2], sys.argv[3], size)))
 elif __name__ == "__main__":
     wanted = [int(number) for number in sys.argv[4:]]
     sys.stdout.write(json.dumps(main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), wanted)))

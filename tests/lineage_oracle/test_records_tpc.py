@@ -9,6 +9,7 @@ import pytest
 import sqlglot
 
 from batch_audit.lineage.records import provenance_query
+from tests.lineage_oracle.records_tpc import load
 from tests.lineage_oracle.replays import STRICT, Postgres, Replay, Replayed
 from tests.lineage_oracle.test_tpc import ROOT, python
 from tests.support.postgres import fresh_database
@@ -58,13 +59,7 @@ def test_every_traced_row_of_tpc_h_comes_out_again_on_postgres(python, postgres_
     with fresh_database(postgres_url) as parameters:
         connection = psycopg2.connect(**parameters)
         postgres = Postgres(connection)
-        for table, columns in data["schema"].items():
-            types = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-            key = ", ".join(data["keys"][table])
-            postgres.execute(f"create table {table} ({types}, primary key ({key}))")
-            with (tmp_path / f"{table}.csv").open() as file:
-                postgres.cursor.copy_expert(f"copy {table} from stdin (format csv)", file)
-        postgres.execute("analyze")
+        load(postgres.cursor, data, tmp_path)
         seen = Replayed()
         for number, sql in data["queries"]:
             query = sqlglot.transpile(sql, read="duckdb", write="postgres")[0]

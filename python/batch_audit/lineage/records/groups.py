@@ -17,8 +17,7 @@ from batch_audit.lineage.records.rows import (
     alias,
     column,
     derived,
-    left_join,
-    same,
+    left_join_same,
     select,
 )
 from batch_audit.lineage.records.subqueries import Asked, read_asked
@@ -59,7 +58,7 @@ def _joined(
     if core.prov:
         found, prov = grouped_source(core, keys, sets)
         pairs = [(column(mine, base), column(f"__m{n}", "__t")) for n, mine in enumerate(rows.ids)]
-        left_join(traced, derived(found, "__t"), same(pairs, rewriter.dialect))  # type: ignore[arg-type]
+        left_join_same(traced, derived(found, "__t"), pairs, rewriter.dialect)
         carried += [(one.mark, [column(name, "__t") for name in one.columns], one.types) for one in prov]
     for test in asked:
         carried += opening.open_beside(rewriter, traced, test)

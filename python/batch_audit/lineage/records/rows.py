@@ -1,5 +1,6 @@
 """A query in two forms: as it was, with an identity for its rows, and the same with the keys that they came from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -112,7 +113,28 @@ def beside(query: exp.Select, source: exp.Expr, on: exp.Expr, needed: bool) -> N
     query.append("joins", exp.Join(this=source, side=None if needed else "LEFT", on=on))
 
 
-def same(pairs: list[tuple[exp.Expr, exp.Expr]], dialect: str) -> exp.Expr:
+def left_join_same(
+    query: exp.Select, source: exp.Expr, pairs: Sequence[tuple[exp.Expr, exp.Expr]], dialect: str
+) -> None:
+    """LEFT JOIN of a query over one source to where its rows came from, by their identity.
+
+    PostgreSQL, which cannot tell how many groups there are, may run the right side again for each row of the left:
+    a FULL JOIN is always hashed or merged, and the rows of the right side alone are taken away.
+    """
+    on = same(pairs, dialect)
+    if dialect != "postgres" or not pairs:
+        left_join(query, source, on)
+        return
+    base = query.args["from_"].this
+    every = exp.Column(this=exp.Star(), table=base.args["alias"].this.copy())
+    here = select([every, alias(exp.true(), "__here")], base)
+    query.set("from_", exp.From(this=derived(here, base.alias)))
+    query.append("joins", exp.Join(this=source, side="FULL", on=on))
+    there = exp.Coalesce(this=column("__here", base.alias), expressions=[exp.false()])
+    query.where(there, copy=False)
+
+
+def same(pairs: Sequence[tuple[exp.Expr, exp.Expr]], dialect: str) -> exp.Expr:
     """Whether values are equal, NULL being equal to NULL. TRUE for no pairs.
 
     PostgreSQL cannot hash IS NOT DISTINCT FROM; arrays of one compare NULLs as equal, and are hashed.

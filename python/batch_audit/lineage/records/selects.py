@@ -13,9 +13,8 @@ from batch_audit.lineage.records.rows import (
     alias,
     column,
     derived,
-    left_join,
+    left_join_same,
     picked,
-    same,
     select,
 )
 from batch_audit.lineage.records.subqueries import Asked, asked_of, before_grouping
@@ -93,7 +92,7 @@ def joined(rewriter: "Rewriter", rows: Rows, source: exp.Query, keys: list[str])
     pairs = [
         (column(mine, "__b"), column(theirs, "__t")) for mine, theirs in zip(rows.ids, keys, strict=True)
     ]
-    left_join(traced, derived(source, "__t"), same(pairs, rewriter.dialect))  # type: ignore[arg-type]
+    left_join_same(traced, derived(source, "__t"), pairs, rewriter.dialect)
     rows.traced = traced
     return rows
 
