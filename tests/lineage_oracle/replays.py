@@ -7,6 +7,8 @@ from typing import Any
 
 import duckdb
 import psycopg2
+import sqlglot
+from sqlglot import exp
 
 from batch_audit.lineage.records import ProvenanceQuery, provenance_query
 
@@ -37,7 +39,11 @@ class Postgres:
 
 @dataclass
 class Replayed:
-    """What was seen of one query. `failed`: replays without the row; `over`: rows traced that did not matter."""
+    """What was seen of one query. `failed`: replays without the row; `over`: rows traced that did not matter.
+
+    Of a query with min, max, DISTINCT and the like, one row of several may do: `removed` and `over` leave them to
+    `removed_alike` and `over_alike`.
+    """
 
     label: str = ""
     reasons: tuple[str, ...] = ()
@@ -45,6 +51,8 @@ class Replayed:
     failed: list[str] = field(default_factory=list)
     removed: int = 0
     over: int = 0
+    removed_alike: int = 0
+    over_alike: int = 0
     wrong_rows: str = ""
 
 
@@ -60,11 +68,26 @@ def steady(row: Row) -> Row:
     )
 
 
+# Of several rows, one gives the value.
+_ONE_OF_SEVERAL = (exp.Min, exp.Max, exp.AnyValue, exp.First, exp.LogicalOr, exp.LogicalAnd, exp.Distinct)
+
+
+def one_may_do(sql: str) -> bool:
+    """Whether a query has, outside its predicates, what one row of several may do for."""
+    return any(
+        node.find_ancestor(exp.Where, exp.Having, exp.Qualify, exp.Join) is None
+        for node in sqlglot.parse_one(sql, read="duckdb").walk()
+        if isinstance(node, _ONE_OF_SEVERAL)
+        or (isinstance(node, exp.SetOperation) and node.args.get("distinct") is not False)
+    )
+
+
 class Replay:
     """One query on one connection (DuckDB or a cursor of PostgreSQL with the same methods)."""
 
     def __init__(self, connection: Any, sql: str, found: ProvenanceQuery) -> None:
         self.connection, self.found = connection, found
+        self.alike = one_may_do(found.replay_sql)
         self.original = [steady(row) for row in self.rows(sql)]
         self.width = len(connection.description)
         self.values = {name: one for name, one in found.sources.items() if one.role == "value"}
@@ -165,13 +188,19 @@ class Replay:
         traced = [
             (name, key) for name in self.values for key in sorted(self.traced[row].get(name, set()), key=repr)
         ]
-        for name, key in traced[:removals]:
+        apart = max(1, len(traced) // removals) if removals else 1
+        for name, key in traced[::apart][:removals]:
             self.slots(row, LABELS, (name, key))
-            seen.removed += 1
             try:
-                seen.over += self.comes_back(row)
+                over = self.comes_back(row)
             except ERRORS:
-                continue
+                over = False
+            if self.alike:
+                seen.removed_alike += 1
+                seen.over_alike += over
+            else:
+                seen.removed += 1
+                seen.over += over
 
 
 def replay(

@@ -37,6 +37,7 @@ def test_every_traced_row_of_tpc_h_comes_out_again(python):
     assert found["unknown"] == found["failed"] == found["wrong"] == {}
     assert found["slow"] == []
     assert found["records"] >= 40
+    assert found["over"] <= 0.03 * found["removed"]
 
 
 @pytest.mark.slow
