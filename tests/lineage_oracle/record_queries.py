@@ -48,22 +48,47 @@ def _source(draw: Draw, depth: int) -> tuple[str, list[str]]:
     if depth and draw.randint(0, 1):
         sql, names = query(draw, depth - 1)
         return f"({sql})", names
+    if draw.randint(0, 15) == 0:
+        return "(select * from (values (0, 1), (1, 2), (2, null)) k(id, a))", ["id", "a"]
     return _table(draw)
+
+
+_KINDS = ["join", "left join", "left join", "right join", "full join", "cross join"]
+
+
+def _join(draw: Draw, left: list[str], kind: str, other: str, right: list[str]) -> str:
+    on = f"{draw.choice(left)} = {draw.choice(right)}"
+    if draw.randint(0, 3) == 0:
+        on += f" and {_condition(draw, left + right)}"
+    return f" {kind} {other}" + ("" if kind == "cross join" else f" on {on}")
+
+
+def _lateral(draw: Draw, columns: list[str]) -> tuple[str, list[str]]:
+    """A query for each row of what stands before it: an aggregate, or the first row."""
+    name, inner = _table(draw)
+    where = f"from {name} q where q.{draw.choice(inner)} {draw.choice(['=', '>='])} {draw.choice(columns)}"
+    if draw.randint(0, 1):
+        return f" cross join lateral (select max(q.id) m, count(*) n {where}) l", ["l.m", "l.n"]
+    return f" left join lateral (select q.id m {where} order by q.id limit 1) l on true", ["l.m"]
 
 
 def _from(draw: Draw, depth: int) -> tuple[str, list[str]]:
     first, names = _source(draw, depth)
     text, columns = f"{first} x", [f"x.{name}" for name in names]
-    for alias in ["y", "v"][: draw.choice([0, 0, 1, 1, 2])]:
+    aliases = ["y", "v"][: draw.choice([0, 0, 1, 1, 2])]
+    if len(aliases) == 2 and draw.randint(0, 3) == 0:  # in parentheses
+        (one, mine), (other, theirs) = _source(draw, 0), _table(draw)
+        left, right = [f"y.{name}" for name in mine], [f"v.{name}" for name in theirs]
+        inner = f"({one} y{_join(draw, left, draw.choice(_KINDS), f'{other} v', right)})"
+        return text + _join(draw, columns, draw.choice(_KINDS), inner, left + right), columns + left + right
+    for alias in aliases:
         other, more = _source(draw, depth - 1 if depth else 0)
-        kind = draw.choice(["join", "left join", "left join", "right join", "full join", "cross join"])
         theirs = [f"{alias}.{name}" for name in more]
-        left = draw.choice(columns)
-        on = f"{left} = {draw.choice(theirs)}"
-        if draw.randint(0, 3) == 0:
-            on += f" and {_condition(draw, columns + theirs)}"
-        text += f" {kind} {other} {alias}" + ("" if kind == "cross join" else f" on {on}")
+        text += _join(draw, columns, draw.choice(_KINDS), f"{other} {alias}", theirs)
         columns = columns + theirs
+    if draw.randint(0, 11) == 0:
+        lateral, more = _lateral(draw, columns)
+        return text + lateral, columns + more
     return text, columns
 
 

@@ -166,6 +166,16 @@ class Replay:
     def comes_back(self, row: Row) -> bool:
         return row in {steady(found) for found in self.rows(self.found.replay_sql)}
 
+    def comes_back_unoptimized(self, row: Row) -> bool:
+        """Whether only the engine's optimizer lost the row (DuckDB 2.0.0 does, for an outer join with no rows)."""
+        if isinstance(self.connection, Postgres):
+            return False
+        self.connection.execute("pragma disable_optimizer")
+        try:
+            return self.comes_back(row)
+        finally:
+            self.connection.execute("pragma enable_optimizer")
+
     def check(self, seen: Replayed, most: int, removals: int = 0, ways: Ways = WAYS) -> None:
         """Replay up to `most` records in each of the ways; remove up to `removals` traced rows of each."""
         seen.wrong_rows = self.wrong_rows()
@@ -176,7 +186,7 @@ class Replay:
             for way, uncut in ways.items():
                 self.slots(row, uncut)
                 try:
-                    back = self.comes_back(row)
+                    back = self.comes_back(row) or self.comes_back_unoptimized(row)
                 except ERRORS as error:
                     seen.failed.append(f"{way}: {row}: {error}")
                     continue

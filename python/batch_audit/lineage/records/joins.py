@@ -7,13 +7,14 @@ from sqlglot import exp
 from batch_audit.lineage.records.determined import (
     Keys,
     Name,
+    Outer,
     Pair,
     closure,
     driver,
     equalities,
     outer_equalities,
 )
-from batch_audit.lineage.records.nodes import is_grouped, sources, windows
+from batch_audit.lineage.records.nodes import free_tables, is_grouped, sources, windows
 from batch_audit.lineage.records.states import Level, State
 
 
@@ -61,9 +62,12 @@ def join_all(select: exp.Select, states: list[tuple[str, State]]) -> Joined:
         joined.pairs += equalities(where.this)
     for number, (node, (alias, state)) in enumerate(zip(list(sources(select))[1:], others, strict=True)):
         join = joins[number] if number < len(joins) else None
+        told: list[Pair] = []
         if isinstance(node, exp.Lateral):
             _follow(joined, state, node)
+            told = _told_by_row(state, alias, node, join is not None and join.side == "LEFT")
         _add(joined, alias, state, join)
+        joined.pairs += told
         if (
             where is not None
             and join is not None
@@ -96,6 +100,16 @@ def _follow(joined: Joined, state: State, node: exp.Lateral) -> None:
     if joined.uses_unstable(node) or not (plain or state.complete or joined.state.level == Level.EXACT):
         state.lower(Level.RETURNS)
         state.complete = False
+
+
+def _told_by_row(state: State, alias: str, node: exp.Lateral, outer: bool) -> list[Pair]:
+    """The key of a lateral query tells its rows apart once the rows that it is run for are fixed, too."""
+    pairs: list[Pair] = []
+    for table in sorted(free_tables(node)) if state.key is not None else ():
+        mine: Name = (alias, f"__of_{table}")
+        state.key = (state.key or frozenset()) | {mine[1]}
+        pairs.append((Outer(mine) if outer else mine, (table, "__row")))
+    return pairs
 
 
 def _add(joined: Joined, alias: str, state: State, join: exp.Join | None) -> None:

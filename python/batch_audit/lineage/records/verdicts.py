@@ -141,7 +141,7 @@ class Judge:
         inner = source.this.this if isinstance(source, exp.Lateral) else source.this
         if isinstance(inner, exp.Query):
             state = self.query(inner)
-            if isinstance(source, exp.Lateral) or free_tables(inner):
+            if free_tables(inner) and not isinstance(source, exp.Lateral):
                 state.key = None
             return name, state
         return name, State(Level.WHOLE, key=None, complete=True)
@@ -346,10 +346,9 @@ class Judge:
         parts = [one.this for one in order.expressions] if order else []
         if on is not None:
             parts = parts + list(on.expressions)
-        if makes_rows(node) or not is_ordered(parts, node, joined, grouped):
-            reason = "the order of a LIMIT or DISTINCT ON is not shown to be total by keys"
-            self.choices.append(reason)
-            self.unsure.setdefault(offset_key(node), reason)
+        self._note_choice(node, joined, parts, grouped)
+        if _limit_is(node, "1"):
+            state.key = frozenset()
         moves = moving or any(
             column.name in state.unstable for part in parts for column in part.find_all(exp.Column)
         )
@@ -367,12 +366,22 @@ class Judge:
             self.unlisted |= dict.fromkeys(below, _OTHERS) | self.unlisted
             state.broken("the rows that an OFFSET skips were themselves decided by rows that are not listed")
         limit = node.args.get("limit")
-        options = limit.find(exp.LimitOptions) if limit is not None else None
-        if options is not None and options.args.get("percent"):
+        if limit is not None and any(one.args.get("percent") for one in limit.find_all(exp.LimitOptions)):
             state.broken("a LIMIT in percent depends on how many rows there are")
+
+    def _note_choice(self, node: exp.Select, joined: Joined, parts: list[exp.Expr], grouped: bool) -> None:
+        if makes_rows(node) or not is_ordered(parts, node, joined, grouped):
+            reason = "the order of a LIMIT or DISTINCT ON is not shown to be total by keys"
+            self.choices.append(reason)
+            self.unsure.setdefault(offset_key(node), reason)
 
 
 _VALUES = ("select", "order", "group")
+
+
+def _limit_is(node: exp.Select, number: str) -> bool:
+    limit = node.args.get("limit")
+    return isinstance(limit, exp.Limit) and limit.expression is not None and limit.expression.sql() == number
 
 
 def _reads(node: exp.Expr) -> list[str]:

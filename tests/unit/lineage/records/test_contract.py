@@ -173,6 +173,22 @@ def test_order_decides_whether_a_limit_is_exact():
     )
 
 
+@pytest.mark.parametrize(
+    ("lateral", "label"),
+    [
+        ("select max(id) m from orders o where o.who = p.id", "exact"),
+        ("select id m from orders o where o.who = p.id order by id, line limit 1", "exact"),
+        ("select id m from orders o where o.who = p.id", "superset"),
+        ("select id m, line from orders o where o.who = p.id", "superset"),
+    ],
+)
+def test_the_row_of_a_lateral_query_is_told_by_the_row_that_it_is_run_for(lateral, label):
+    found = ask(
+        f"select p.name, l.m from people p cross join lateral ({lateral}) l order by p.id, l.m limit 3"
+    )
+    assert found.label == label
+
+
 def test_a_key_that_a_cte_passes_on_makes_an_order_total():
     found = ask(
         "with q as (select id as person, name from people), n as (select who, count(*) c from orders group by who)"
