@@ -73,6 +73,10 @@ CASES = {
         "select id, (select sum(amount) from orders o where o.who = p.id) from people p where id > 10",
         {(20, 5, 20, 3), (30, None, 30, None)},
     ),
+    "scalar subqueries without a FROM give values": (
+        "select (select max(amount) from orders where id < 3) m, (select min(id) from people) n",
+        {(7, 10, 1, 10), (7, 10, 1, 20), (7, 10, 1, 30), (7, 10, 2, 10), (7, 10, 2, 20), (7, 10, 2, 30)},
+    ),
     "ROLLUP comes from the rows of each grouping set": (
         "select who, count(*) from orders where who < 50 group by rollup (who)",
         {(10, 2, 1), (10, 2, 2), (20, 1, 3), (None, 3, 1), (None, 3, 2), (None, 3, 3)},

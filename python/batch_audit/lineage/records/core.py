@@ -8,7 +8,7 @@ from sqlglot import exp
 from batch_audit.lineage.records import opening
 from batch_audit.lineage.records.items import item
 from batch_audit.lineage.records.nodes import sources
-from batch_audit.lineage.records.rows import Carried, Prov, again, alias, typed_null
+from batch_audit.lineage.records.rows import Carried, Prov, again, alias, derived, select, typed_null
 from batch_audit.lineage.records.subqueries import Asked
 
 if TYPE_CHECKING:
@@ -40,6 +40,9 @@ def core_of(rewriter: "Rewriter", query: exp.Select, tests: list[Asked]) -> Core
     multiplied = any(one.multiplied for one in items)
     if tests and traced.args.get("joins"):
         traced.set("joins", [_spelled(join) for join in traced.args["joins"]])
+    if tests and not traced.args.get("from_"):
+        one = select([alias(exp.Literal.number(1), "__one")], None)
+        traced.set("from_", exp.From(this=derived(one, "__one")))
     for test in tests:
         prov += _decided(rewriter, traced, test)
         multiplied = True

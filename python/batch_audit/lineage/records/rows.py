@@ -85,9 +85,9 @@ def derived(query: exp.Query, name: str, shared: bool = False) -> exp.Subquery:
     return made
 
 
-def select(columns: list[exp.Expr], source: exp.Expr) -> exp.Select:
-    """A SELECT over one source."""
-    return exp.Select(expressions=columns, from_=exp.From(this=source))
+def select(columns: list[exp.Expr], source: exp.Expr | None) -> exp.Select:
+    """A SELECT over one source, or over none."""
+    return exp.Select(expressions=columns, from_=exp.From(this=source) if source is not None else None)
 
 
 def picked(query: exp.Query, names: list[str], prov: list[Prov], source: str = "__o") -> exp.Select:
