@@ -6,7 +6,7 @@ import duckdb
 import psycopg2
 import pytest
 
-from batch_audit.lineage.records import provenance_query
+from batch_audit.lineage.records import DUCKDB_SETTINGS, provenance_query
 from tests.support.postgres import fresh_database
 
 SCHEMA = {
@@ -127,6 +127,19 @@ CASES = {
         " select n, o.amount from t join orders o on o.id = t.n where n > 1",
         {(2, 7, 2), (3, 5, 3)},
     ),
+    "two aggregates of a lateral join come from the same rows": (
+        "select p.id, l.m, l.n from people p cross join lateral"
+        " (select max(o.amount) m, count(*) n from orders o where o.who = p.id) l where p.id < 25",
+        {(10, 7, 2, 10, 1), (10, 7, 2, 10, 2), (20, 5, 1, 20, 3)},
+    ),
+    "the sides of INTERSECT have the type that they have in common": (
+        "select id from people intersect select sum(who) from orders where id < 4 group by id",
+        {(10, 10, 1), (10, 10, 2), (20, 20, 3)},
+    ),
+    "the sides of EXCEPT have the type that they have in common": (
+        "select id from people except select sum(who) from orders where id < 3 group by id",
+        {(20, 20, None), (30, 30, None)},
+    ),
     "VALUES have no source": (
         "select v.k, o.id from orders o join (values (10), (20)) v(k) on v.k = o.who where o.id > 1",
         {(10, 2, 2), (20, 3, 3)},
@@ -229,7 +242,7 @@ FILTERS = {
 @pytest.fixture(scope="module")
 def duckdb_rows():
     with duckdb.connect() as connection:
-        for statement in SETUP:
+        for statement in [*DUCKDB_SETTINGS, *SETUP]:
             connection.execute(statement)
         yield lambda sql: set(connection.execute(sql).fetchall())
 

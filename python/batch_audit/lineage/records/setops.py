@@ -4,7 +4,17 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from batch_audit.lineage.records.rows import Prov, Rows, alias, column, derived, same, select, typed_null
+from batch_audit.lineage.records.rows import (
+    Prov,
+    Rows,
+    alias,
+    column,
+    derived,
+    picked,
+    same,
+    select,
+    typed_null,
+)
 from batch_audit.lineage.records.selects import joined
 
 if TYPE_CHECKING:
@@ -39,9 +49,14 @@ def rewrite(rewriter: "Rewriter", node: exp.SetOperation) -> Rows:
         rows.fine = left.fine
     else:
         source = _side(left, left.names, left.traced, _filled(rewriter, left, prov, 0))
+        source = _as_compared(rewriter, source, left, right, prov)
         rows.fine = left.fine
     if not rows.fine and isinstance(source, exp.Select):
         source.set("distinct", exp.Distinct())
+    elif not rows.fine and not isinstance(node, exp.Union):
+        source = exp.Select(
+            expressions=[exp.Star()], from_=exp.From(this=derived(source, "__d")), distinct=exp.Distinct()
+        )
     return joined(rewriter, rows, source, left.names)
 
 
@@ -74,6 +89,24 @@ def _filled(rewriter: "Rewriter", rows: Rows, prov: list[Prov], start: int) -> l
     return columns
 
 
+def _as_compared(
+    rewriter: "Rewriter", side: exp.Select, left: Rows, other: Rows, prov: list[Prov]
+) -> exp.Query:
+    """One side, with the types that the two sides have in common: PostgreSQL matches arrays of one type only.
+
+    UNION ALL with no row of the other side finds them as the set operation does.
+    """
+    if rewriter.dialect != "postgres":
+        return side
+    nulls = [
+        alias(typed_null(kind, rewriter.dialect), name)
+        for one in prov
+        for name, kind in zip(one.columns, one.types, strict=True)
+    ]
+    none = _side(other, left.names, other.plain, nulls).where(exp.false(), copy=False)
+    return exp.Union(this=side, expression=none, distinct=False)
+
+
 def _stacked(rewriter: "Rewriter", left: Rows, right: Rows, prov: list[Prov]) -> exp.Union:
     first = _side(left, left.names, left.traced, _filled(rewriter, left, prov, 0))
     second = _side(right, left.names, right.traced, _filled(rewriter, right, prov, len(left.prov)))
@@ -90,8 +123,19 @@ def _paired(rewriter: "Rewriter", left: Rows, right: Rows, prov: list[Prov]) -> 
     pairs: list[tuple[exp.Expr, exp.Expr]] = [
         (column(a, "__l"), column(b, "__r")) for a, b in zip(left.names, right.names, strict=True)
     ]
-    made = select(columns, derived(left.traced, "__l"))
-    made.append("joins", exp.Join(this=derived(right.traced, "__r"), on=same(pairs, rewriter.dialect)))
+    first, second = left.traced, right.traced
+    if rewriter.dialect == "postgres":
+        first = _as_compared(rewriter, picked(first, left.names, left.prov), left, right, left.prov)
+        pairs = [(column(name, "__l"), column(name, "__r")) for name in left.names]
+        renamed = _side(
+            right,
+            left.names,
+            second,
+            [alias(column(name, "__o"), name) for one in right.prov for name in one.columns],
+        )
+        second = _as_compared(rewriter, renamed, left, left, right.prov)
+    made = select(columns, derived(first, "__l"))
+    made.append("joins", exp.Join(this=derived(second, "__r"), on=same(pairs, rewriter.dialect)))
     return made
 
 
