@@ -61,6 +61,13 @@ def count(result: dict[str, Any], number: int, seen: Replayed) -> None:
         result[part] += getattr(seen, part)
     if seen.over:
         result["overs"][number] = [seen.over, seen.removed]
+    if seen.wrong_rows:
+        result["wrong"][number] = seen.wrong_rows
+    failed = [failure for failure in seen.failed if "Interrupted" not in failure]
+    if failed:
+        result["failed"][number] = [seen.label, len(failed), failed[0][:150]]
+    elif seen.failed and number not in result["slow"]:
+        result["slow"].append(number)
 
 
 def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, Any]:
@@ -102,10 +109,6 @@ def main(kind: str, seconds: float, most: int, numbers: list[int]) -> dict[str, 
         if numbers:
             sys.stderr.write(f"{number} {time.monotonic() - start:.1f} s {found.reasons}\n")
         count(result, number, seen)
-        if seen.wrong_rows:
-            result["wrong"][number] = seen.wrong_rows
-        if seen.failed and number not in result["slow"]:
-            result["failed"][number] = [found.label, len(seen.failed), seen.failed[0][:150]]
     return result
 
 
