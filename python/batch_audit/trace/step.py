@@ -1,0 +1,264 @@
+"""One hop for some records of one node: which code, on which states of its inputs, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sqlglot
+
+from batch_audit.errors import BatchAuditError, WarehouseError
+from batch_audit.history.moments import folded
+from batch_audit.lineage.code import NodeCode
+from batch_audit.lineage.hop import Hop as Plan
+from batch_audit.lineage.hop import plan_hop, read_by
+from batch_audit.trace.incremental import reads_itself, without_self
+from batch_audit.trace.reader import Reader
+from batch_audit.trace.result import Edge, Hop, Label, Role, weakest
+from batch_audit.trace.sql import EdgeQuery, Identity, looked_up, made_sql, parameters
+
+_NO_LONGER = "made again from its inputs as they are now, it has other values: an input changed since it was written"
+_NOT_MADE = "its query does not give it any more: an input changed since it was written"
+_OF_NOTHING = "it came from no record of an input"
+_SELF = "input changed since: the condition on the model itself is left out, so that rows of other batches are listed"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Which edges are wanted: those of records of the node, or (`occurrences_of`) of records of an input of it."""
+
+    ids: tuple[str, ...]
+    limit: int
+    only: Collection[str] | None = None
+    occurrences_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A node's SQL ready to be traced: on these codes and states. `doubts` say which inputs are not as they were."""
+
+    code: NodeCode
+    codes: Mapping[str, NodeCode]
+    columns: Mapping[str, Sequence[Any]]
+    instead: Mapping[str, str]
+    doubts: tuple[str, ...] = ()
+    partial: str | None = None
+    sound: bool = True
+    batch_id: str | None = None
+
+
+def prepare(reader: Reader, node: str, batch: str | None) -> Prepared:
+    """What made the records of a node that `batch` wrote; None: those of its last build."""
+    code, codes = reader.codes[node], reader.codes
+    built = reader.built(node)
+    if batch is not None and built is not None and batch != built[0]:
+        codes = reader.codes_of(batch)
+        code = codes.get(node, code)
+        moment: tuple[int, str] | None = reader.end_of(batch), batch
+    else:
+        moment = None if built is None else (built[1], built[0])
+        batch = None if built is None else built[0]
+    doubts: list[str] = []
+    columns, instead = {}, {}
+    for one in read_by(code, codes):
+        if one.node == node:
+            columns[node] = reader.columns(node)
+            continue
+        place = reader.place(one.node, moment)
+        columns[one.node] = place.columns
+        if place.instead:
+            instead[one.node] = place.instead
+        if place.doubt:
+            doubts.append(place.doubt)
+    ready = Prepared(code, codes, columns, instead, tuple(doubts), batch_id=code.batch_id or batch)
+    return _of_increment(reader, ready, batch) if code.sql and code.dialect else ready
+
+
+def _of_increment(reader: Reader, ready: Prepared, batch: str | None) -> Prepared:
+    """The SQL of one increment reads the model as it was before, or else does without what reads it."""
+    code = ready.code
+    if code.microbatch:
+        reason = "the code on record is that of one of its microbatches"
+        return replace(ready, doubts=(*ready.doubts, reason))
+    if not reads_itself(code.sql or "", code.relation, code.dialect or ""):
+        return ready
+    if batch is not None and not ready.doubts and reader.trail(code.node).captures:
+        place = reader.before(code.node, batch)
+        if place.instead:
+            return replace(ready, instead={**ready.instead, code.node: place.instead})
+    cut = without_self(code.sql or "", code.relation, code.dialect or "")
+    if cut.sql is None:
+        reason = "input changed since: it reads itself, and what it was before is not on record"
+        return replace(ready, code=replace(code, sql=None), partial=reason, sound=False)
+    return replace(ready, code=replace(code, sql=cut.sql), partial=_SELF, sound=cut.sound)
+
+
+def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
+    """The edges of a hop, and how far they can be relied on. `doubts` of single records are not in it yet."""
+    if ready.code.sql is None and ready.partial:
+        return Hop(ready.code.node, batch_id=ready.batch_id, label="unknown", reasons=(ready.partial,), records=ask.ids)
+    target = reader.identity(ready.code.node)
+    upstream = ask.occurrences_of is None
+    listed = target.listed(reader.warehouse, ask.ids) if upstream and _plain_key(ready, target) else {}
+    plan = _plan(reader, ready, parameters(target.key) if listed else {})
+    hop = _described(ready, plan, ask)
+    if plan.query.edges_sql is None:
+        return hop
+    try:
+        return _with_edges(reader, plan, hop, target, ask, listed)
+    except WarehouseError as error:
+        if not listed:
+            return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
+    try:  # a key column of the query may be of another type than that of the relation
+        return _with_edges(reader, _plan(reader, ready, {}), hop, target, ask, {})
+    except WarehouseError as error:
+        return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
+
+
+def _refused(error: BatchAuditError) -> str:
+    return "the warehouse refused the query of its trace: " + str(error).splitlines()[0]
+
+
+def _plain_key(ready: Prepared, target: Identity) -> bool:
+    return bool(target.key) and bool(ready.code.sql)
+
+
+def _plan(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
+    def text(node: str, column: str, expression: str) -> str:
+        types = {one.name: one.type for one in ready.columns.get(node, ())}
+        kind = types.get(column)
+        return f"cast({expression} as text)" if kind is None else values.canonical_text(expression, kind)
+
+    values = reader.warehouse.values
+    try:
+        return plan_hop(
+            ready.code, ready.codes, ready.columns, where=where, instead=ready.instead, key_text=text
+        )  # fmt: skip
+    except BatchAuditError:
+        if not where:
+            raise
+        return plan_hop(ready.code, ready.codes, ready.columns, instead=ready.instead, key_text=text)
+
+
+def _described(ready: Prepared, plan: Plan, ask: Ask) -> Hop:
+    query = plan.query
+    label: Label = query.label
+    reasons = [*query.reasons, *ready.doubts]
+    if ready.doubts:
+        label = weakest((label, "superset"))
+    if ready.partial:
+        label = weakest((label, "superset" if ready.sound else "unknown"))
+        reasons.append(ready.partial)
+    return Hop(
+        ready.code.node, (plan.step,), tuple(dict.fromkeys(plan.views)), ready.batch_id, label,
+        tuple(dict.fromkeys(reasons)), weakest(one.label for one in query.filters),
+        tuple(dict.fromkeys(reason for one in query.filters for reason in one.reasons)), records=ask.ids,
+    )  # fmt: skip
+
+
+def _with_edges(
+    reader: Reader, plan: Plan, hop: Hop, target: Identity, ask: Ask, listed: Mapping[str, str]
+) -> Hop:  # fmt: skip
+    edges_sql = plan.query.edges_sql or ""
+    outputs = _outputs(edges_sql, plan.code.dialect or "", target, reader)
+    missing = [name for name in target.told_apart_by if name not in outputs]
+    if missing:
+        reason = f"its query gives no column {missing[0]}, which tells its records apart"
+        return replace(hop, label="unknown", reasons=(*hop.reasons, reason))
+    nodes = plan.nodes
+    occurrences = tuple(
+        name for name, node in nodes.items()
+        if (ask.only is None or node in ask.only) and ask.occurrences_of in (None, node)
+    )  # fmt: skip
+    sql = looked_up(edges_sql, target.key, listed) if listed else edges_sql
+    query = EdgeQuery(sql, outputs, target, ask.ids, occurrences, ask.occurrences_of is None, ask.limit)
+    edges: list[Edge] = []
+    left_out: dict[tuple[str | None, str, Role], int] = {}
+    for row in reader.warehouse.query(query.sql(reader.warehouse)):
+        role: Role = "value" if row["role"] == "value" else "filter"
+        node = nodes[row["occurrence"]]
+        edges.append(Edge(row["target"], node, row["source"], role, row["occurrence"]))
+        asked = row["target"] if query.upstream else row["source"]
+        left_out[asked, row["occurrence"] + "\0" + node, role] = int(row["total"])
+        if row["check_hash"] is not None and row["target"] is not None:
+            reader.made.setdefault((hop.node, row["target"]), set()).add(row["check_hash"])
+    return replace(hop, edges=tuple(edges), left_out=_left_out(edges, left_out, query.upstream))
+
+
+def _left_out(
+    edges: Sequence[Edge], totals: Mapping[tuple[str | None, str, Role], int], upstream: bool
+) -> dict[tuple[str | None, str, Role], int]:
+    """How many edges were not read, by record, node at the other end and role."""
+    read: dict[tuple[str | None, str, Role], int] = {}
+    for edge in edges:
+        asked = edge.target if upstream else edge.source
+        key = asked, edge.occurrence + "\0" + edge.source_node, edge.role
+        read[key] = read.get(key, 0) + 1
+    found: dict[tuple[str | None, str, Role], int] = {}
+    for (asked, where, role), total in totals.items():
+        more = total - read.get((asked, where, role), 0)
+        if more > 0:
+            own = asked, where.split("\0", 1)[1], role
+            found[own] = found.get(own, 0) + more
+    return found
+
+
+def _outputs(edges_sql: str, dialect: str, target: Identity, reader: Reader) -> tuple[str, ...]:
+    """The output columns of a traced query, as the relation spells them."""
+    try:
+        names = sqlglot.parse_one(edges_sql, read=dialect).named_selects[:-3]
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return tuple(column.name for column in target.columns)
+    fold = reader.warehouse.values.fold
+    own = {folded(fold, column.name): column.name for column in target.columns}
+    return tuple(own.get(folded(fold, name), name) for name in names)
+
+
+def judged(reader: Reader, hop: Hop, ready: Prepared, present: Mapping[str, bool]) -> Hop:
+    """The hop with the doubts about its single records. `present` tells which of them the relation has.
+
+    A record is made again by the query as it is run now: where that gives other values, an input has changed.
+    """
+    if hop.label == "unknown":
+        return hop
+    without = [one for one in hop.records if (hop.node, one) not in reader.made and one not in _targets(hop)]
+    again = _made(reader, ready, without) if without and ready.code.sql else set()
+    doubts: dict[str, str] = {}
+    for one in hop.records:
+        doubt = _doubt(reader, hop, ready, one, again) if present.get(one) else None
+        if doubt:
+            doubts[one] = doubt
+    return replace(hop, doubts=doubts)
+
+
+def _targets(hop: Hop) -> set[str]:
+    return {edge.target for edge in hop.edges if edge.target is not None}
+
+
+def _doubt(reader: Reader, hop: Hop, ready: Prepared, record: str, again: Collection[str]) -> str | None:
+    name = hop.node, record
+    made = reader.made.get(name)
+    if not made and record not in _targets(hop):
+        return None if record in again else _NOT_MADE
+    if ready.partial or not made or name not in reader.checks or ready.code.kind == "view":
+        return None if not ready.doubts else ready.doubts[0]
+    if reader.checks[name] not in made:
+        return ready.doubts[0] if ready.doubts else _NO_LONGER
+    return None
+
+
+def _made(reader: Reader, ready: Prepared, ids: Sequence[str]) -> set[str]:
+    """Those of some records without edges that the query gives: they came from no record."""
+    target = reader.identity(ready.code.node)
+    names = [column.name for column in target.columns]
+    if ready.instead:
+        return set()
+    try:
+        rows = reader.warehouse.query(made_sql(reader.warehouse, ready.code.sql or "", names, target, ids))
+    except WarehouseError:
+        return set()
+    for row in rows:
+        if row["check_hash"] is not None:
+            reader.made.setdefault((ready.code.node, row["record_id"]), set()).add(row["check_hash"])
+    return {row["record_id"] for row in rows}
