@@ -15,7 +15,7 @@ from batch_audit.lineage.code import NodeCode, codes_from_records
 from batch_audit.lineage.explore.from_store import lineage_records, moment_of
 from batch_audit.lineage.hop import quoted_relation, spelled
 from batch_audit.trace.result import Name, Record, Written
-from batch_audit.trace.sql import Identity, records_sql
+from batch_audit.trace.sql import SNAPSHOT_COLUMNS, Identity, current_sql, records_sql
 from batch_audit.warehouses.base import Column, Warehouse
 
 _EVENT = ("segment", "part", "seq", "batch_id", "batch_month", "occurred_at", "record_id", "change_type")
@@ -75,7 +75,8 @@ class Reader:
     def identity(self, node: str, columns: Sequence[Column] | None = None) -> Identity:
         """What tells a node's records apart, for its present columns or others."""
         trail = self.trail(node)
-        ignored = trail.captures[-1].ignored if trail.captures else ()
+        own = SNAPSHOT_COLUMNS if self.codes[node].kind == "snapshot" else ()
+        ignored = trail.captures[-1].ignored if trail.captures else own
         return Identity(node, tuple(columns or self.columns(node)), self.key(node), ignored)
 
     def built(self, node: str) -> tuple[str, int] | None:
@@ -152,7 +153,7 @@ class Reader:
             return {one: Record(node, one, (), None, None, Written("unknown")) for one in wanted}
         place = self.place(node, self.until)
         identity = self.identity(node, place.columns)
-        relation = place.instead or quoted_relation(self.codes[node])
+        relation = place.instead or self._relation(node)
         found: dict[str, list[tuple[str, str]]] = {}
         for start in range(0, len(wanted) if place.columns else 0, _PIECE):
             piece = wanted[start : start + _PIECE]
@@ -160,6 +161,14 @@ class Reader:
                 found.setdefault(row["record_id"], []).append((row["record_hash"], row["check_hash"]))
         logged = self._logged(node, wanted)
         return {one: self._record(node, one, identity, found.get(one, []), logged.get(one)) for one in wanted}
+
+    def _relation(self, node: str) -> str:
+        """What holds a node's records: of a snapshot, the current versions."""
+        relation = quoted_relation(self.codes[node])
+        names = {one.name for one in self.columns(node)}
+        if self.codes[node].kind != "snapshot" or "dbt_valid_to" not in names:
+            return relation
+        return f"(select s.* from {relation} as s where {current_sql('s', self.columns(node))})"
 
     def _record(
         self, node: str, record_id: str, identity: Identity, rows: list[tuple[str, str]],
@@ -185,6 +194,8 @@ class Reader:
 
     def _unlogged(self, node: str) -> Written:
         """When a record was written of which no change is on record."""
+        if self.codes[node].kind == "view":
+            return Written("view")
         trail = self.trail(node)
         seen = [one for one in trail.captures if self.until is None or one.occurred_at <= self.until[0]]
         if seen and not any(one.occurred_at < seen[0].occurred_at for one in trail.uncaptured):

@@ -11,7 +11,7 @@ Role = Literal["value", "filter"]
 Direction = Literal["upstream", "downstream"]
 Name = tuple[str, str]
 """A record: the unique_id of its node, and its record id."""
-Basis = Literal["change log", "first capture", "last build", "unknown"]
+Basis = Literal["change log", "first capture", "last build", "view", "unknown"]
 
 _ORDER: Mapping[Label, int] = {"exact": 0, "superset": 1, "unknown": 2}
 
@@ -31,7 +31,7 @@ class Written:
     """The batch and the time (microseconds UTC) that wrote a record, and what tells so.
 
     `first capture`: the record has not changed since, so it was written then or before. `last build`: the node is not
-    captured, so nothing is known of the single record.
+    captured, so nothing is known of the single record. `view`: it is made when it is read.
     """
 
     basis: Basis
@@ -84,14 +84,14 @@ class Edge:
 class Hop:
     """The step that made some records of `node`, by the code of `batch_id` (None: of the manifest).
 
-    `kinds` is what its SQL does, `via` the views that it goes through. `label` is about values and `filter_label` about
-    filters, with the reasons why they are not exact. `left_out` counts the edges that were not read, by the record whose
-    edges they are (None for those of every record), the node at the other end and the role. `made` tells of each record
-    whether the query, run now, gives it as it is: True, False, or None where that cannot be compared.
+    `step` is what its SQL does, `via` the views that it goes through. `label` is about values and `filter_label` about
+    filters, with the reasons why they are not exact. `left_out` counts the edges that were not read, by the record that
+    was asked for (None: those of every record), the node at the other end and the role. `doubts` are reasons why
+    single records are `unknown`.
     """
 
     node: str
-    kinds: tuple[str, ...] = ()
+    step: str = "unknown"
     via: tuple[str, ...] = ()
     batch_id: str | None = None
     label: Label = "exact"

@@ -12,6 +12,8 @@ from batch_audit.ledger.text import NULL_FIELD
 from batch_audit.reports.text import record_key
 from batch_audit.warehouses.base import Column, Values, Warehouse, quote_identifier
 
+SNAPSHOT_COLUMNS = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to", "dbt_is_deleted")
+"""Columns that dbt adds to a snapshot; they tell of its versions and not of the record."""
 MOST_LISTED = 1000
 """Keys that are written into a query as values to look up; more are joined."""
 _PARAMETER = re.compile(r" = (?:\$|%\()batch_audit_key_(\d+)(?:\)s)?(?!\w)")
@@ -70,6 +72,16 @@ class Identity:
             if typed:
                 found[name] = ", ".join(typed)
         return found
+
+
+def current_sql(alias: str, columns: Sequence[Column]) -> str:
+    """Whether a row of a snapshot's relation is the current version of a record that is there."""
+    # dbt_valid_to_current may say so by a date far away.
+    ends = f"{alias}.dbt_valid_to"
+    current = f"({ends} is null or cast({ends} as timestamp) > cast(current_timestamp as timestamp))"
+    if any(one.name == "dbt_is_deleted" for one in columns):
+        current += f" and {alias}.dbt_is_deleted = 'False'"
+    return current
 
 
 def wanted_sql(ids: Sequence[str], literal: Callable[[str], str]) -> str:
@@ -153,4 +165,15 @@ def made_sql(warehouse: Warehouse, sql: str, outputs: Sequence[str], target: Ide
         f"with {wanted_sql(ids, warehouse.literal)}, made as (\n{sql.rstrip().rstrip(';')}\n), kept as (select {typed}"
         f" from made as q) select w.record_id, {check} as check_hash from kept as k join wanted as w on w.record_id ="
         f" {target.id_sql(warehouse.values, 'k')} order by 1, 2"
+    )
+
+
+def near_sql(warehouse: Warehouse, identity: Identity, relation: str, record_id: str, limit: int) -> str:
+    """Rows of (total, record_id): how many records there are, and some whose ids begin like this one, or it like them."""
+    wanted = f"lower({warehouse.literal(record_id)})"
+    return (
+        f"with ids as (select {identity.id_sql(warehouse.values, 't')} as record_id from {relation} as t), near as (select"
+        f" record_id from ids where left(lower(record_id), {len(record_id)}) = {wanted} or left({wanted},"
+        f" length(record_id)) = lower(record_id) order by length(record_id), record_id limit {limit}), counted as (select"
+        " count(*) as total from ids) select counted.total, near.record_id from counted left join near on true"
     )

@@ -12,10 +12,11 @@ from batch_audit.errors import BatchAuditError, WarehouseError
 from batch_audit.history.moments import folded
 from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.hop import Hop as Plan
-from batch_audit.lineage.hop import plan_hop, read_by
+from batch_audit.lineage.hop import plan_hop, quoted_relation, read_by
 from batch_audit.trace.incremental import reads_itself, without_self
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Edge, Hop, Label, Role, weakest
+from batch_audit.trace.snapshots import by_version, current_versions, has_versions, records_of
 from batch_audit.trace.sql import EdgeQuery, Identity, looked_up, made_sql, parameters
 
 _NO_LONGER = "made again from its inputs as they are now, it has other values: an input changed since it was written"
@@ -71,7 +72,9 @@ def prepare(reader: Reader, node: str, batch: str | None) -> Prepared:
             instead[one.node] = place.instead
         if place.doubt:
             doubts.append(place.doubt)
-    ready = Prepared(code, codes, columns, instead, tuple(doubts), batch_id=code.batch_id or batch)
+    ready = Prepared(
+        code, by_version(reader, codes), columns, instead, tuple(doubts), batch_id=code.batch_id or batch
+    )  # fmt: skip
     return _of_increment(reader, ready, batch) if code.sql and code.dialect else ready
 
 
@@ -144,17 +147,27 @@ def _plan(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
 def _described(ready: Prepared, plan: Plan, ask: Ask) -> Hop:
     query = plan.query
     label: Label = query.label
-    reasons = [*query.reasons, *ready.doubts]
+    reasons = [*(_named(reason, ready) for reason in query.reasons), *ready.doubts]
     if ready.doubts:
         label = weakest((label, "superset"))
     if ready.partial:
         label = weakest((label, "superset" if ready.sound else "unknown"))
         reasons.append(ready.partial)
     return Hop(
-        ready.code.node, (plan.step,), tuple(dict.fromkeys(plan.views)), ready.batch_id, label,
+        ready.code.node, plan.step, tuple(dict.fromkeys(plan.views)), ready.batch_id, label,
         tuple(dict.fromkeys(reasons)), weakest(one.label for one in query.filters),
         tuple(dict.fromkeys(reason for one in query.filters for reason in one.reasons)), records=ask.ids,
     )  # fmt: skip
+
+
+def _named(reason: str, ready: Prepared) -> str:
+    """A reason of the engine with the names that people use, and what to do about a key that is not known."""
+    for node in read_by(ready.code, ready.codes):
+        reason = reason.replace(quoted_relation(node), node.name)
+    remedy = ": rows that are equal cannot be told apart"
+    if reason.endswith(" has no key" + remedy):
+        reason += ". Declare it: meta: {audit_key: [...]}, or unique and not_null tests on its column"
+    return reason
 
 
 def _with_edges(
@@ -172,10 +185,13 @@ def _with_edges(
         if (ask.only is None or node in ask.only) and ask.occurrences_of in (None, node)
     )  # fmt: skip
     sql = looked_up(edges_sql, target.key, listed) if listed else edges_sql
-    query = EdgeQuery(sql, outputs, target, ask.ids, occurrences, ask.occurrences_of is None, ask.limit)
+    asked_for = ask.ids
+    if ask.occurrences_of is not None and has_versions(reader, ask.occurrences_of):
+        asked_for = tuple(current_versions(reader, ask.occurrences_of, ask.ids).values())
+    query = EdgeQuery(sql, outputs, target, asked_for, occurrences, ask.occurrences_of is None, ask.limit)
     edges: list[Edge] = []
     left_out: dict[tuple[str | None, str, Role], int] = {}
-    for row in reader.warehouse.query(query.sql(reader.warehouse)):
+    for row in reader.warehouse.query(query.sql(reader.warehouse)) if asked_for else ():
         role: Role = "value" if row["role"] == "value" else "filter"
         node = nodes[row["occurrence"]]
         edges.append(Edge(row["target"], node, row["source"], role, row["occurrence"]))
@@ -183,7 +199,26 @@ def _with_edges(
         left_out[asked, row["occurrence"] + "\0" + node, role] = int(row["total"])
         if row["check_hash"] is not None and row["target"] is not None:
             reader.made.setdefault((hop.node, row["target"]), set()).add(row["check_hash"])
-    return replace(hop, edges=tuple(edges), left_out=_left_out(edges, left_out, query.upstream))
+    more = _left_out(edges, left_out, query.upstream)
+    return _of_records(reader, replace(hop, edges=tuple(edges), left_out=more))
+
+
+def _of_records(reader: Reader, hop: Hop) -> Hop:
+    """The hop with the records of snapshots in the place of their versions."""
+    edges, older = list(hop.edges), 0
+    for node in {edge.source_node for edge in edges if has_versions(reader, edge.source_node)}:
+        known = records_of(reader, node, [edge.source for edge in edges if edge.source_node == node])
+        older += sum(not current for _, current in known.values())
+        edges = [
+            replace(edge, source=known[edge.source][0])
+            if edge.source_node == node and edge.source in known
+            else edge
+            for edge in edges
+        ]
+    if not older:
+        return replace(hop, edges=tuple(edges))
+    reason = f"{older} of the snapshot's rows that it came from are older versions of their records"
+    return replace(hop, edges=tuple(edges), label=weakest((hop.label, "superset")), reasons=(*hop.reasons, reason))
 
 
 def _left_out(
