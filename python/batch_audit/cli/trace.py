@@ -34,15 +34,21 @@ _LIMITS = {"tree": 20, "html": 50, "json": 10_000, "csv": 10_000}
 @click.option("--to", metavar="MODEL", help="Only paths that end at this model, seed, snapshot or source.")
 @click.option("--depth", type=click.IntRange(1), help="How many steps away. Default: all.")
 @click.option(
-    "--filters", is_flag=True, help="Also follow records that gave no value and only decided (IN, EXISTS, windows)."
+    "--filters",
+    is_flag=True,
+    help="Also follow records that gave no value and only decided (IN, EXISTS, windows).",
 )
-@click.option("--as-of", metavar="BATCH", help="By the code, and where the log tells it the data, after this batch.")
+@click.option(
+    "--as-of", metavar="BATCH", help="By the code, and where the log tells it the data, after this batch."
+)
 @click.option(
     "--limit", type=click.IntRange(1),
     help="Records listed for each record, input and role; others are counted. Default: 20, 50 on a page, 10000 in JSON"
     " and CSV.",
 )  # fmt: skip
-@click.option("--manifest", is_flag=True, help="Take the code from dbt's manifest, and not from the audit store.")
+@click.option(
+    "--manifest", is_flag=True, help="Take the code from dbt's manifest, and not from the audit store."
+)
 @OUT
 @lineage_options("tree", "json", "csv", "html")
 def command(
@@ -104,7 +110,9 @@ def _codes(
         else:
             refused = StoreMissingError(f"No batch has recorded the code of its models in {origin.place}.")
     else:
-        refused = StoreMissingError(f"There is no audit store in {warehouse.database}.{warehouse.audit_schema}.")
+        refused = StoreMissingError(
+            f"There is no audit store in {warehouse.database}.{warehouse.audit_schema}."
+        )
     if as_of is not None:
         raise refused
     try:

@@ -43,7 +43,11 @@ def without_self(sql: str, relation: Sequence[str], dialect: str) -> WithoutSelf
         if conjunct is None or select is None:
             return WithoutSelf(None)
         where = select.args["where"]
-        kept = [one for one in where.this.flatten() if one is not conjunct] if isinstance(where.this, exp.And) else []
+        kept = (
+            [one for one in where.this.flatten() if one is not conjunct]
+            if isinstance(where.this, exp.And)
+            else []
+        )
         select.set("where", exp.Where(this=exp.and_(*kept)) if kept else None)
         sound = sound and _adds_up(select, set())
     return WithoutSelf(tree.sql(dialect), sound)
@@ -81,7 +85,9 @@ def _conjunct(table: exp.Expr) -> tuple[exp.Expr | None, exp.Select | None]:
     if isinstance(inside, exp.Where):
         return _conjunct(select) if select is not None else (None, None)
     conjuncts = list(above.this.flatten()) if isinstance(above.this, exp.And) else [above.this]
-    found = next((one for one in conjuncts if one is table or any(part is table for part in one.walk())), None)
+    found = next(
+        (one for one in conjuncts if one is table or any(part is table for part in one.walk())), None
+    )
     return found, select if isinstance(select, exp.Select) else None
 
 

@@ -72,7 +72,9 @@ def _hop(hop: Hop) -> dict[str, Any]:
 
 
 def _sorted(edges: Sequence[Edge]) -> list[Edge]:
-    return sorted(edges, key=lambda one: (one.target or "", one.source_node, one.source, one.role, one.occurrence))
+    return sorted(
+        edges, key=lambda one: (one.target or "", one.source_node, one.source, one.role, one.occurrence)
+    )
 
 
 def as_csv(found: Sequence[Trace]) -> str:

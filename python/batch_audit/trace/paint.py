@@ -91,7 +91,9 @@ def _record(branch: Branch, record: Record, names: Mapping[str, str], labels: Ma
 def key_text(record: Record) -> str:
     """The key of a record: its value, or `column value` pairs where it has several."""
     values = [
-        "null" if value == NULL_FIELD else visible(shortened(value.replace("~1", "|").replace("~0", "~"), _VALUE))
+        "null"
+        if value == NULL_FIELD
+        else visible(shortened(value.replace("~1", "|").replace("~0", "~"), _VALUE))
         for value in record.record_id.split("|")
     ]
     if len(record.key) == len(values) and len(values) > 1:
@@ -108,6 +110,7 @@ def written_text(written: Written) -> str:
         "first capture": f"batch {batch}{when}, or before: not changed since",
         "last build": f"last build: batch {batch}{when}",
         "view": "a view",
+        "source": "a source",
         "unknown": "when it was written is not known",
     }[written.basis]
 

@@ -137,15 +137,24 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
         record = found.records.get(name)
         text = "of every record" if edge.target is None else ""
         if record is not None:
-            lines.setdefault((name, edge.role), Branch("record", record, label=edge_label(hop, edge), role=edge.role, text=text))
+            lines.setdefault(
+                (name, edge.role),
+                Branch("record", record, label=edge_label(hop, edge), role=edge.role, text=text),
+            )
         elif edge.target is None:
-            lines.setdefault((name, edge.role), Branch("stop", role=edge.role, text=f"every record of {hop.node}"))
+            lines.setdefault(
+                (name, edge.role), Branch("stop", role=edge.role, text=f"every record of {hop.node}")
+            )
     more = [
         Branch("more", role=role, count=count, node=node if up else hop.node)
         for (record_id, node, role), count in sorted(hop.left_out.items(), key=lambda item: str(item[0]))
         if record_id in ((branch.text, None) if up else (branch.text,))
     ]
-    stop = [Branch("stop", text="of no record of an input")] if up and not own and branch.label != "unknown" else []
+    stop = (
+        [Branch("stop", text="of no record of an input")]
+        if up and not own and branch.label != "unknown"
+        else []
+    )
     return [*lines.values(), *more, *stop]
 
 

@@ -38,7 +38,7 @@ class Place:
 
 @dataclass
 class Reader:
-    """Reads records of nodes. 
+    """Reads records of nodes.
 
     `until` is the end of the batch as of which is traced (microseconds UTC), and the batch; None for now. `checks` and
     `made` are check hashes of records as they are, and as the traced queries give them.
@@ -108,7 +108,9 @@ class Reader:
         if moment is None or self.codes[node].kind == "view":
             return Place(columns)
         if not trail.captures and not trail.uncaptured:
-            return Place(columns, soft=f"{self.codes[node].name} is read as it is now: nothing tells what it was then")
+            return Place(
+                columns, soft=f"{self.codes[node].name} is read as it is now: nothing tells what it was then"
+            )
         time, batch = moment
         builds = (*trail.seen, *trail.uncaptured)
         later = [one for one in builds if one.occurred_at > time and one.batch_id != batch]
@@ -139,11 +141,15 @@ class Reader:
             found = warehouse.query(check_sql(replay, *tables))[0]
             wrong = [name for name in ("erased", "lost", "unlogged", "edited") if found[name]]
             if wrong:
-                return Place(columns, doubt=f"{changed}, and its log does not tell what it was before ({wrong[0]})")
+                return Place(
+                    columns, doubt=f"{changed}, and its log does not tell what it was before ({wrong[0]})"
+                )
             name = f"batch_audit_past_{next(self._temporary)}"
             warehouse.execute(f"create temporary table {name} as {select_sql(replay, *tables)}")
         except (ConfigurationError, WarehouseError) as error:
-            return Place(columns, doubt=f"{changed}; what it was before is not known: {str(error).splitlines()[0]}")
+            return Place(
+                columns, doubt=f"{changed}; what it was before is not known: {str(error).splitlines()[0]}"
+            )
         return Place(target.columns, name)
 
     def records(self, node: str, ids: Iterable[str], fast: bool = True) -> dict[str, Record]:
@@ -194,8 +200,9 @@ class Reader:
 
     def _unlogged(self, node: str) -> Written:
         """When a record was written of which no change is on record."""
-        if self.codes[node].kind == "view":
-            return Written("view")
+        kind = self.codes[node].kind
+        if kind == "view" or kind == "source":
+            return Written("view" if kind == "view" else "source")
         trail = self.trail(node)
         seen = [one for one in trail.captures if self.until is None or one.occurred_at <= self.until[0]]
         if seen and not any(one.occurred_at < seen[0].occurred_at for one in trail.uncaptured):
@@ -214,7 +221,9 @@ class Reader:
             condition = self.warehouse.of_records(node, ids[start : start + _PIECE])
             if self.until is not None:
                 condition += f" and occurred_at <= {self.until[0]}"
-            for event in self.warehouse.find("audit_event", _EVENT, f"event_type = 'record_write' and {condition}"):
+            for event in self.warehouse.find(
+                "audit_event", _EVENT, f"event_type = 'record_write' and {condition}"
+            ):
                 place = order.get((event["segment"], event["part"]), -1), int(event["seq"])
                 if event["record_id"] not in last or place > last[event["record_id"]][0]:
                     last[event["record_id"]] = place, event
@@ -244,6 +253,6 @@ def _at(row: Mapping[str, Any]) -> tuple[str, str, str, int]:
 
 def _same_columns(trail: Trail, one: Capture, newest: Capture) -> bool:
     """Whether two captures hash the same columns, so that a record without a change keeps its hash."""
-    return {folded(trail.fold, name) for name in one.ignored} == {folded(trail.fold, name) for name in newest.ignored}
-
-
+    return {folded(trail.fold, name) for name in one.ignored} == {
+        folded(trail.fold, name) for name in newest.ignored
+    }

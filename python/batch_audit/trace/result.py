@@ -11,7 +11,7 @@ Role = Literal["value", "filter"]
 Direction = Literal["upstream", "downstream"]
 Name = tuple[str, str]
 """A record: the unique_id of its node, and its record id."""
-Basis = Literal["change log", "first capture", "last build", "view", "unknown"]
+Basis = Literal["change log", "first capture", "last build", "view", "source", "unknown"]
 
 _ORDER: Mapping[Label, int] = {"exact": 0, "superset": 1, "unknown": 2}
 
@@ -31,7 +31,8 @@ class Written:
     """The batch and the time (microseconds UTC) that wrote a record, and what tells so.
 
     `first capture`: the record has not changed since, so it was written then or before. `last build`: the node is not
-    captured, so nothing is known of the single record. `view`: it is made when it is read.
+    captured, so nothing is known of the single record. `view`: it is made when it is read; `source`: it comes
+    from outside the project.
     """
 
     basis: Basis

@@ -24,7 +24,9 @@ def by_version(reader: Reader, codes: Mapping[str, NodeCode]) -> dict[str, NodeC
 def has_versions(reader: Reader, node: str) -> bool:
     """Whether a node is a snapshot whose versions have an id."""
     code = reader.codes.get(node)
-    return code is not None and code.kind == "snapshot" and VERSION in {one.name for one in reader.columns(node)}
+    return (
+        code is not None and code.kind == "snapshot" and VERSION in {one.name for one in reader.columns(node)}
+    )
 
 
 def current_versions(reader: Reader, node: str, ids: Iterable[str]) -> dict[str, str]:
@@ -55,5 +57,3 @@ def _read(
         f" t.batch_audit_version as version, t.batch_audit_current as is_current from there as t join wanted"
         f" on wanted.record_id = {by} order by 1, 2"
     )
-
-

@@ -89,10 +89,15 @@ def wanted_sql(ids: Sequence[str], literal: Callable[[str], str]) -> str:
     return "wanted(record_id) as (values " + ", ".join(f"({literal(one)})" for one in ids) + ")"
 
 
-def records_sql(warehouse: Warehouse, identity: Identity, relation: str, ids: Sequence[str], fast: bool) -> str:
+def records_sql(
+    warehouse: Warehouse, identity: Identity, relation: str, ids: Sequence[str], fast: bool
+) -> str:
     """Rows of (record_id, record_hash, check_hash, number) for the records of a relation with these ids."""
     found = identity.id_sql(warehouse.values, "t")
-    where = [f"t.{quote_identifier(name)} in ({values})" for name, values in identity.listed(warehouse, ids).items()]
+    where = [
+        f"t.{quote_identifier(name)} in ({values})"
+        for name, values in identity.listed(warehouse, ids).items()
+    ]
     only = f" where {' and '.join(where)}" if where and fast else ""
     return (
         f"with {wanted_sql(ids, warehouse.literal)}, there as (select t.*, {found} as batch_audit_id from {relation} as t"
@@ -132,12 +137,18 @@ class EdgeQuery:
         """
         names = [column.name for column in self.target.columns if column.name in self.outputs]
         types = {column.name: column.type for column in self.target.columns}
-        typed = "".join(f"cast(e.{quote_identifier(n)} as {types[n]}) as {quote_identifier(n)}, " for n in names)
+        typed = "".join(
+            f"cast(e.{quote_identifier(n)} as {types[n]}) as {quote_identifier(n)}, " for n in names
+        )
         own = self.target.id_sql(warehouse.values, "k")
         whole = len(names) == len(self.target.columns)
         check = self.target.check_sql(warehouse, "n") if whole else "cast(null as text)"
         asked = "__target" if self.upstream else "__source_key"
-        asked_for = "(w.record_id is not null or f.__role = 'filter_all')" if self.upstream else "w.record_id is not null"
+        asked_for = (
+            "(w.record_id is not null or f.__role = 'filter_all')"
+            if self.upstream
+            else "w.record_id is not null"
+        )
         listed = ", ".join(map(warehouse.literal, self.occurrences)) or "null"
         group = f"partition by {asked}, __occurrence, __role"
         order = "__source_key" if self.upstream else "__target"
@@ -153,7 +164,9 @@ class EdgeQuery:
         )
 
 
-def made_sql(warehouse: Warehouse, sql: str, outputs: Sequence[str], target: Identity, ids: Sequence[str]) -> str:
+def made_sql(
+    warehouse: Warehouse, sql: str, outputs: Sequence[str], target: Identity, ids: Sequence[str]
+) -> str:
     """Rows of (record_id, check_hash) for the records of these ids that a query gives."""
     types = {column.name: column.type for column in target.columns}
     typed = ", ".join(

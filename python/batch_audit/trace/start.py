@@ -100,6 +100,4 @@ def _not_there(reader: Reader, code: NodeCode, record: Record) -> str:
     near = [str(row["record_id"]) for row in rows if row["record_id"] is not None]
     total = int(rows[0]["total"]) if rows else 0
     listed = f"  Near are: {', '.join(map(repr, near))}." if near else "  No key begins like it."
-    return (
-        f"{said}; it has {total:,}.\n{listed} Values are canonical texts: 12.5, 2013-01-31T05:00:00.000000, true."
-    )
+    return f"{said}; it has {total:,}.\n{listed} Values are canonical texts: 12.5, 2013-01-31T05:00:00.000000, true."

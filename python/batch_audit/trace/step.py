@@ -19,7 +19,9 @@ from batch_audit.trace.result import Edge, Hop, Label, Role, weakest
 from batch_audit.trace.snapshots import by_version, current_versions, has_versions, records_of
 from batch_audit.trace.sql import EdgeQuery, Identity, looked_up, made_sql, parameters
 
-_NO_LONGER = "made again from its inputs as they are now, it has other values: an input changed since it was written"
+_NO_LONGER = (
+    "made again from its inputs as they are now, it has other values: an input changed since it was written"
+)
 _NOT_MADE = "its query does not give it any more: an input changed since it was written"
 _OF_NOTHING = "it came from no record of an input"
 _SELF = "input changed since: the condition on the model itself is left out, so that rows of other batches are listed"
@@ -100,7 +102,13 @@ def _of_increment(reader: Reader, ready: Prepared, batch: str | None) -> Prepare
 def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
     """The edges of a hop, and how far they can be relied on. `doubts` of single records are not in it yet."""
     if ready.code.sql is None and ready.partial:
-        return Hop(ready.code.node, batch_id=ready.batch_id, label="unknown", reasons=(ready.partial,), records=ask.ids)
+        return Hop(
+            ready.code.node,
+            batch_id=ready.batch_id,
+            label="unknown",
+            reasons=(ready.partial,),
+            records=ask.ids,
+        )
     target = reader.identity(ready.code.node)
     upstream = ask.occurrences_of is None
     listed = target.listed(reader.warehouse, ask.ids) if upstream and _plain_key(ready, target) else {}
@@ -218,7 +226,9 @@ def _of_records(reader: Reader, hop: Hop) -> Hop:
     if not older:
         return replace(hop, edges=tuple(edges))
     reason = f"{older} of the snapshot's rows that it came from are older versions of their records"
-    return replace(hop, edges=tuple(edges), label=weakest((hop.label, "superset")), reasons=(*hop.reasons, reason))
+    return replace(
+        hop, edges=tuple(edges), label=weakest((hop.label, "superset")), reasons=(*hop.reasons, reason)
+    )
 
 
 def _left_out(

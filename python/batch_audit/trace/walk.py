@@ -48,7 +48,11 @@ class _Walk:
                 self._stopped(frontier)
                 return
             level += 1
-            hops = [hop for node in sorted(frontier) for hop in self._of_node(node, self._fresh(node, frontier[node]))]
+            hops = [
+                hop
+                for node in sorted(frontier)
+                for hop in self._of_node(node, self._fresh(node, frontier[node]))
+            ]
             self.hops += hops
             frontier = self._next(hops)
             for node, ids in frontier.items():
@@ -59,7 +63,9 @@ class _Walk:
         fresh = sorted(one for one in ids if (node, one) not in self.seen)
         if len(fresh) > MOST_RECORDS:
             more = len(fresh) - MOST_RECORDS
-            self.cut.append(f"{more:,} records of {self._name(node)} are not followed: {MOST_RECORDS:,} of a level are")
+            self.cut.append(
+                f"{more:,} records of {self._name(node)} are not followed: {MOST_RECORDS:,} of a level are"
+            )
         self.seen |= {(node, one) for one in fresh}
         return tuple(fresh[:MOST_RECORDS])
 
@@ -93,7 +99,9 @@ class _Walk:
 
     def _know(self, node: str, ids: Iterable[str]) -> None:
         unknown = [one for one in ids if (node, one) not in self.records]
-        self.records.update({(node, one): record for one, record in self.reader.records(node, unknown).items()})
+        self.records.update(
+            {(node, one): record for one, record in self.reader.records(node, unknown).items()}
+        )
 
     def _of_node(self, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
         if not ids:
@@ -105,12 +113,16 @@ class _Walk:
             yield from self._up(node, ids)
 
     def _up(self, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
-        only = None if self.wanted.to is None else _between(self.wanted.to, self.reader.codes) | {self.wanted.to}
+        only = (
+            None if self.wanted.to is None else _between(self.wanted.to, self.reader.codes) | {self.wanted.to}
+        )
         for batch, own in self._by_batch(node, ids).items():
             ready = prepare(self.reader, node, batch)
             hop = read_hop(self.reader, ready, Ask(own, self.wanted.limit, only))
             self._know_filters(hop)
-            present = {one: self.records[node, one].hash is not None for one in own if (node, one) in self.records}
+            present = {
+                one: self.records[node, one].hash is not None for one in own if (node, one) in self.records
+            }
             yield hop if only is not None else judged(self.reader, hop, ready, present)
 
     def _down(self, consumer: str, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
@@ -119,7 +131,11 @@ class _Walk:
         targets = sorted({edge.target for edge in hop.edges if edge.target is not None})
         self._know(consumer, targets)
         present = {one: self.records[consumer, one].hash is not None for one in targets}
-        gone = {one: "the relation does not have it: an input changed since, or it was deleted" for one in targets if not present[one]}
+        gone = {
+            one: "the relation does not have it: an input changed since, or it was deleted"
+            for one in targets
+            if not present[one]
+        }
         told = judged(self.reader, replace(hop, records=tuple(targets)), ready, present)
         if hop.edges or hop.label == "unknown":
             yield replace(told, doubts={**told.doubts, **gone})
@@ -201,8 +217,12 @@ def only_to(found: Trace, to: str) -> Trace:
 
     hops = (replace(hop, edges=tuple(edge for edge in hop.edges if leads(hop, edge))) for hop in found.hops)
     kept = tuple(hop for hop in hops if hop.edges or hop.label == "unknown")
-    names = {name for hop in kept for edge in hop.edges for name in (_ends(hop, edge) or ())} | {found.root.name}
-    return replace(found, hops=kept, records={name: one for name, one in found.records.items() if name in names})
+    names = {name for hop in kept for edge in hop.edges for name in (_ends(hop, edge) or ())} | {
+        found.root.name
+    }
+    return replace(
+        found, hops=kept, records={name: one for name, one in found.records.items() if name in names}
+    )
 
 
 def _ends(hop: Hop, edge: Edge) -> tuple[Name, Name] | None:
