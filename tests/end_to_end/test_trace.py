@@ -24,8 +24,8 @@ TABLE = "{{ config(materialized='table') }}\n"
 FILES = {
     "seeds/regions.csv": "region,title\nn,North\ns,South\n",
     "models/stg_orders.sql": (
-        "{{ config(materialized='view') }}\nselect id as order_id, customer_id, cast(day as date) as day, amount, status"
-        " from {{ source('raw', 'orders') }}"
+        "{{ config(materialized='view') }}\nselect id as order_id, customer_id, cast(day as date) as day, amount,"
+        " status from {{ source('raw', 'orders') }}"
     ),
     "models/stg_customers.sql": (
         "{{ config(materialized='ephemeral') }}\nselect id as customer_id, upper(name) as name, region"
@@ -181,8 +181,8 @@ def labels(found: Answer) -> set[tuple[str, str]]:
 def orders_of(shop: Shop, where: str) -> Ends:
     """What an independent query says that orders come from."""
     rows = shop.rows(
-        "select o.id as o, c.id as c, r.region from raw.orders as o join raw.customers as c on c.id = o.customer_id left join"
-        f" shop.regions as r on r.region = c.region where {where}"
+        "select o.id as o, c.id as c, r.region from raw.orders as o join raw.customers as c on c.id = o.customer_id"
+        f" left join shop.regions as r on r.region = c.region where {where}"
     )
     met: Ends = {}
     for order, customer, region in rows:
@@ -281,12 +281,15 @@ def test_rows_that_only_decided_are_named_as_filters(shop: Shop) -> None:
 def test_an_increment_is_traced_by_the_code_and_the_inputs_of_its_batch(shop: Shop) -> None:
     for order in ("10", "13", "15", "16"):
         found = shop.traced("log", order)
-        assert ends(found) == {SOURCE_ORDERS: {order}}
+        assert ends(found, "value") == {SOURCE_ORDERS: {order}}
         assert found.traces[0].hops[0].label in ("exact", "superset")
     old = shop.traced("log", "10").traces[0].hops[0]
     new = shop.traced("log", "15").traces[0].hops[0]
     assert (old.batch_id, new.batch_id) == shop.batches
-    assert old.label == "exact"
+    assert (old.label, new.label) == ("exact", "exact")
+    # The increment was cut at what the model held before it.
+    decided = {edge.source for edge in new.edges if edge.role == "filter" and edge.target is None}
+    assert decided == {"10", "11", "12", "13", "14"}
 
 
 def test_a_snapshot_s_record_comes_from_the_row_with_its_key(shop: Shop) -> None:
@@ -350,8 +353,10 @@ def test_as_of_a_batch_the_record_and_its_sources_are_those_of_then(shop: Shop) 
 
 def test_errors_say_what_is_near_and_what_to_do(shop: Shop) -> None:
     said = {}
-    for args in (("orders", "1"), ("orders", "abc"), ("ordres", "1"), ("loose", "1"), ("revenue", "1", "--to", "revenue"),
-                 ("orders", "13", "--as-of", "nobatch")):  # fmt: skip
+    for args in (
+        ("orders", "1"), ("orders", "abc"), ("ordres", "1"), ("loose", "1"), ("revenue", "1", "--to", "revenue"),
+        ("orders", "13", "--as-of", "nobatch"),
+    ):  # fmt: skip
         done = shop.forks.batch_audit(shop.project, "trace", *args, expect=2)
         assert (done.stdout, "Traceback" in done.stderr) == ("", False)
         said[args[:2]] = " ".join(done.stderr.split())

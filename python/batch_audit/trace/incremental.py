@@ -70,11 +70,9 @@ def _reads(tree: exp.Expr, relation: Sequence[str], dialect: str) -> Iterator[ex
 
 def _conjunct(table: exp.Expr) -> tuple[exp.Expr | None, exp.Select | None]:
     """The whole conjunct of a WHERE that a table is read in, and the query that has it."""
-    node, above = table, table.parent
-    while above is not None:
-        if isinstance(above, exp.Where):
-            break
-        node, above = above, above.parent
+    above = table.parent
+    while above is not None and not isinstance(above, exp.Where):
+        above = above.parent
     if above is None:
         return None, None
     select = above.parent

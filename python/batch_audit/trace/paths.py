@@ -129,7 +129,7 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
     up = found.direction == "upstream"
     own = [
         edge for edge in hop.edges
-        if (up and edge.target in (branch.text, None)) or (not up and (edge.source_node, edge.source) == (branch.node, branch.text))
+        if (edge.target in (branch.text, None) if up else (edge.source_node, edge.source) == (branch.node, branch.text))
     ]  # fmt: skip
     lines: dict[tuple[Name, Role], Branch] = {}
     for edge in sorted(own, key=_order):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from batch_audit.errors import ConfigurationError, WarehouseError
-from batch_audit.history.captures import Capture, Trail, read_node_trail
+from batch_audit.history.captures import Capture, Trail, Uncaptured, read_node_trail
 from batch_audit.history.moments import end_of_batch, folded, utc
 from batch_audit.history.replay import check_sql, plan_undo, select_sql
 from batch_audit.lineage.code import NodeCode, codes_from_records
@@ -79,10 +79,14 @@ class Reader:
         ignored = trail.captures[-1].ignored if trail.captures else own
         return Identity(node, tuple(columns or self.columns(node)), self.key(node), ignored)
 
+    def builds(self, node: str) -> list[Capture | Uncaptured]:
+        """The builds of a node that the store knows, captured or not."""
+        trail = self.trail(node)
+        return [*trail.seen, *trail.uncaptured]
+
     def built(self, node: str) -> tuple[str, int] | None:
         """The batch and the time of its last build, up to `until`."""
-        trail = self.trail(node)
-        builds = [(one.occurred_at, one.batch_id) for one in (*trail.seen, *trail.uncaptured)]
+        builds = [(one.occurred_at, one.batch_id) for one in self.builds(node)]
         before = [one for one in builds if self.until is None or one[0] <= self.until[0]]
         return (max(before)[1], max(before)[0]) if before else None
 
@@ -112,8 +116,7 @@ class Reader:
                 columns, soft=f"{self.codes[node].name} is read as it is now: nothing tells what it was then"
             )
         time, batch = moment
-        builds = (*trail.seen, *trail.uncaptured)
-        later = [one for one in builds if one.occurred_at > time and one.batch_id != batch]
+        later = [one for one in self.builds(node) if one.occurred_at > time and one.batch_id != batch]
         if not later:
             return Place(columns)
         first = min(later, key=lambda one: one.occurred_at)

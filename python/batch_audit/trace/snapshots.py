@@ -51,8 +51,9 @@ def _read(
     current = current_sql("t", reader.columns(node))
     where = f" where {current}" if only_current else ""
     return reader.warehouse.query(
-        f"with {wanted_sql(listed, reader.warehouse.literal)}, there as (select {identity.id_sql(reader.warehouse.values, 't')}"
-        f" as batch_audit_id, cast(t.{VERSION} as text) as batch_audit_version, {current} as batch_audit_current"
+        f"with {wanted_sql(listed, reader.warehouse.literal)}, there as (select"
+        f" {identity.id_sql(reader.warehouse.values, 't')} as batch_audit_id,"
+        f" cast(t.{VERSION} as text) as batch_audit_version, {current} as batch_audit_current"
         f" from {quoted_relation(reader.codes[node])} as t{where}) select t.batch_audit_id as record_id,"
         f" t.batch_audit_version as version, t.batch_audit_current as is_current from there as t join wanted"
         f" on wanted.record_id = {by} order by 1, 2"

@@ -100,7 +100,8 @@ def records_sql(
     ]
     only = f" where {' and '.join(where)}" if where and fast else ""
     return (
-        f"with {wanted_sql(ids, warehouse.literal)}, there as (select t.*, {found} as batch_audit_id from {relation} as t"
+        f"with {wanted_sql(ids, warehouse.literal)}, there as (select t.*, {found} as batch_audit_id"
+        f" from {relation} as t"
         f"{only}) select t.batch_audit_id as record_id, {identity.hash_sql(warehouse, 't')} as record_hash,"
         f" {identity.check_sql(warehouse, 't')} as check_hash from there as t"
         " join wanted on wanted.record_id = t.batch_audit_id order by 1, 2"
@@ -155,8 +156,10 @@ class EdgeQuery:
         return (
             f"with {wanted_sql(self.ids, warehouse.literal)}, edges as ({self.edges_sql}), kept as (select {typed}"
             "e.__occurrence, e.__source_key, e.__role from edges as e), named as (select k.*, case when"
-            f" k.__role <> 'filter_all' then {own} end as __target from kept as k), found as (select f.* from named as f"
-            f" left join wanted as w on w.record_id = f.{asked} where f.__occurrence in ({listed}) and {asked_for}), numbered as (select f.*,"
+            f" k.__role <> 'filter_all' then {own} end as __target from kept as k), found as (select f.* from"
+            f" named as f"
+            f" left join wanted as w on w.record_id = f.{asked} where f.__occurrence in ({listed})"
+            f" and {asked_for}), numbered as (select f.*,"
             f" row_number() over ({group} order by {order}) as __place, count(*) over ({group}) as __total from"
             " found as f) select n.__target as target, n.__occurrence as occurrence, n.__source_key as source,"
             f" n.__role as role, n.__total as total, case when n.__role <> 'filter_all' then {check} end as check_hash"
@@ -182,11 +185,13 @@ def made_sql(
 
 
 def near_sql(warehouse: Warehouse, identity: Identity, relation: str, record_id: str, limit: int) -> str:
-    """Rows of (total, record_id): how many records there are, and some whose ids begin like this one, or it like them."""
+    """Rows of (total, record_id): how many records there are, and some whose ids begin like this one."""
     wanted = f"lower({warehouse.literal(record_id)})"
     return (
-        f"with ids as (select {identity.id_sql(warehouse.values, 't')} as record_id from {relation} as t), near as (select"
+        f"with ids as (select {identity.id_sql(warehouse.values, 't')} as record_id from {relation} as t), near as"
+        " (select"
         f" record_id from ids where left(lower(record_id), {len(record_id)}) = {wanted} or left({wanted},"
-        f" length(record_id)) = lower(record_id) order by length(record_id), record_id limit {limit}), counted as (select"
+        f" length(record_id)) = lower(record_id) order by length(record_id), record_id limit {limit}), counted as"
+        " (select"
         " count(*) as total from ids) select counted.total, near.record_id from counted left join near on true"
     )

@@ -25,9 +25,9 @@ def codes_on_record(warehouse: Warehouse, as_of: str | None) -> tuple[dict[str, 
     """The code of each node as the newest batch, or the one that `as_of` names, left it on record."""
     until = None if as_of is None else moment_of(warehouse, as_of)
     codes = codes_from_records(lineage_records(warehouse, until))
-    newest = max(codes.values(), key=lambda code: code.recorded_at or 0, default=None)
+    recorded = max(((code.recorded_at or 0, code.batch_id) for code in codes.values()), default=None)
     place = f"{warehouse.database}.{warehouse.audit_schema}"
-    return codes, Origin("store", place, newest and newest.recorded_at, newest and newest.batch_id)
+    return codes, Origin("store", place, *(recorded or (None, None)))
 
 
 def codes_in_target(folder: Path) -> tuple[dict[str, NodeCode], Origin]:
@@ -52,7 +52,8 @@ def find_code(model: str, codes: Mapping[str, NodeCode]) -> NodeCode:
     if not found:
         first = readings(model, datasets)[0]
         raise ConfigurationError(
-            f"There is no model, source, seed or snapshot {model!r}.\n  {first.unique_id} is there: give its name alone."
+            f"There is no model, source, seed or snapshot {model!r}.\n"
+            f"  {first.unique_id} is there: give its name alone."
         )
     if len(found) > 1:
         raise ConfigurationError(f"{model!r} names several nodes: {', '.join(found)}.\n  Give the unique_id.")
@@ -93,7 +94,8 @@ def _not_there(reader: Reader, code: NodeCode, record: Record) -> str:
     if reader.until is not None:
         said += f" as of batch {reader.until[1]}"
     if record.note:
-        return f"{said}: {record.note}.\n  --as-of with an earlier batch traces it as it was, where the log can tell that."
+        remedy = "--as-of with an earlier batch traces it as it was, where the log can tell that."
+        return f"{said}: {record.note}.\n  {remedy}"
     relation = ".".join(f'"{part}"' for part in code.relation)
     identity = reader.identity(code.node)
     rows = reader.warehouse.query(near_sql(reader.warehouse, identity, relation, record.record_id, _NEAR))

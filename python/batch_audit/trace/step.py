@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlglot
+from sqlglot import exp
 
 from batch_audit.errors import BatchAuditError, WarehouseError
 from batch_audit.history.moments import folded
@@ -51,8 +52,11 @@ class Prepared:
     batch_id: str | None = None
 
 
-def prepare(reader: Reader, node: str, batch: str | None) -> Prepared:
-    """What made the records of a node that `batch` wrote; None: those of its last build."""
+def prepare(reader: Reader, node: str, batch: str | None, *, every: bool = False) -> Prepared:
+    """What made the records of a node that `batch` wrote; None: those of its last build.
+
+    `every`: of an incremental model, what made the records of all its batches.
+    """
     code, codes = reader.codes[node], reader.codes
     built = reader.built(node)
     if batch is not None and built is not None and batch != built[0]:
@@ -77,7 +81,7 @@ def prepare(reader: Reader, node: str, batch: str | None) -> Prepared:
     ready = Prepared(
         code, by_version(reader, codes), columns, instead, tuple(doubts), batch_id=code.batch_id or batch
     )  # fmt: skip
-    return _of_increment(reader, ready, batch) if code.sql and code.dialect else ready
+    return _of_increment(reader, ready, None if every else batch) if code.sql and code.dialect else ready
 
 
 def _of_increment(reader: Reader, ready: Prepared, batch: str | None) -> Prepared:
@@ -252,9 +256,10 @@ def _left_out(
 def _outputs(edges_sql: str, dialect: str, target: Identity, reader: Reader) -> tuple[str, ...]:
     """The output columns of a traced query, as the relation spells them."""
     try:
-        names = sqlglot.parse_one(edges_sql, read=dialect).named_selects[:-3]
+        parsed = sqlglot.parse_one(edges_sql, read=dialect)
     except (sqlglot.errors.SqlglotError, RecursionError):
         return tuple(column.name for column in target.columns)
+    names = parsed.named_selects[:-3] if isinstance(parsed, exp.Query) else []
     fold = reader.warehouse.values.fold
     own = {folded(fold, column.name): column.name for column in target.columns}
     return tuple(own.get(folded(fold, name), name) for name in names)

@@ -126,7 +126,7 @@ class _Walk:
             yield hop if only is not None else judged(self.reader, hop, ready, present)
 
     def _down(self, consumer: str, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
-        ready = prepare(self.reader, consumer, None)
+        ready = prepare(self.reader, consumer, None, every=True)
         hop = read_hop(self.reader, ready, Ask(ids, self.wanted.limit, occurrences_of=node))
         targets = sorted({edge.target for edge in hop.edges if edge.target is not None})
         self._know(consumer, targets)
@@ -150,8 +150,8 @@ class _Walk:
             found.setdefault(None if written.basis == "last build" else written.batch_id, []).append(one)
         if len(found) > MOST_BATCHES:
             self.cut.append(
-                f"{self._name(node)}: its records were written by {len(found)} batches, more than {MOST_BATCHES}: they are"
-                " traced by the code of its last build"
+                f"{self._name(node)}: its records were written by {len(found)} batches, more than {MOST_BATCHES}: they"
+                " are traced by the code of its last build"
             )
             return {None: ids}
         return {batch: tuple(own) for batch, own in found.items()}
