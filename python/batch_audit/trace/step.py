@@ -116,7 +116,7 @@ def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
     target = reader.identity(ready.code.node)
     upstream = ask.occurrences_of is None
     listed = target.listed(reader.warehouse, ask.ids) if upstream and _plain_key(ready, target) else {}
-    plan = _plan(reader, ready, parameters(target.key) if listed else {})
+    plan = planned(reader, ready, parameters(target.key) if listed else {})
     hop = _described(ready, plan, ask)
     if plan.query.edges_sql is None:
         return hop
@@ -126,7 +126,7 @@ def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
         if not listed:
             return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
     try:  # a key column of the query may be of another type than that of the relation
-        return _with_edges(reader, _plan(reader, ready, {}), hop, target, ask, {})
+        return _with_edges(reader, planned(reader, ready, {}), hop, target, ask, {})
     except WarehouseError as error:
         return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
 
@@ -139,7 +139,9 @@ def _plain_key(ready: Prepared, target: Identity) -> bool:
     return bool(target.key) and bool(ready.code.sql)
 
 
-def _plan(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
+def planned(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
+    """The rewritten SQL, for the records that `where` asks for (see `plan_hop`)."""
+
     def text(node: str, column: str, expression: str) -> str:
         types = {one.name: one.type for one in ready.columns.get(node, ())}
         kind = types.get(column)
