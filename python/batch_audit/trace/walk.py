@@ -39,6 +39,7 @@ class _Walk:
     hops: list[Hop] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)
     seen: set[Name] = field(default_factory=set)
+    consumers: Mapping[str, list[str]] = field(default_factory=dict)
 
     def run(self, root: Name) -> None:
         frontier: dict[str, set[str]] = {root[0]: {root[1]}}
@@ -78,7 +79,7 @@ class _Walk:
 
     def _neighbours(self, node: str) -> Iterator[str]:
         if self.wanted.direction == "downstream":
-            yield from consumers(node, self.reader.codes)
+            yield from self.consumers.get(node, ())
         elif node in self.reader.codes and not self.reader.codes[node].leaf:
             yield from self.reader.codes[node].inputs or (node,)
 
@@ -107,7 +108,7 @@ class _Walk:
         if not ids:
             return
         if self.wanted.direction == "downstream":
-            for consumer in consumers(node, self.reader.codes):
+            for consumer in self.consumers.get(node, ()):
                 yield from self._down(consumer, node, ids)
         elif node in self.reader.codes and not self.reader.codes[node].leaf:
             yield from self._up(node, ids)
@@ -165,12 +166,14 @@ class _Walk:
             self._know(node, ids)
 
 
-def consumers(node: str, codes: Mapping[str, NodeCode]) -> list[str]:
-    """The nodes whose records come from those of a node, directly or through views."""
-    return sorted(
-        name for name, code in codes.items()
-        if name != node and not code.leaf and any(one.node == node for one in read_by(code, codes))
-    )  # fmt: skip
+def consumers(codes: Mapping[str, NodeCode]) -> dict[str, list[str]]:
+    """Each node to those whose records come from it, directly or through views."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(codes):
+        for one in () if codes[name].leaf else read_by(codes[name], codes):
+            if one.node != name:
+                found.setdefault(one.node, []).append(name)
+    return found
 
 
 def _between(to: str, codes: Mapping[str, NodeCode]) -> set[str]:
@@ -188,7 +191,8 @@ def _between(to: str, codes: Mapping[str, NodeCode]) -> set[str]:
 
 def trace(reader: Reader, root: Record, wanted: Wanted) -> Trace:
     """Follow a record in one direction."""
-    walk = _Walk(reader, wanted, {root.name: root})
+    below = consumers(reader.codes) if wanted.direction == "downstream" else {}
+    walk = _Walk(reader, wanted, {root.name: root}, consumers=below)
     walk.run(root.name)
     found = Trace(wanted.direction, root, walk.records, tuple(walk.hops), tuple(dict.fromkeys(walk.cut)))
     return found if wanted.to is None else only_to(found, wanted.to)
