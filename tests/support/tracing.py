@@ -32,8 +32,9 @@ def replay_every_record(reader: Reader, node: str) -> tuple[int, list[str]]:
             own = next(one for one, code in reader.codes.items() if quoted_relation(code) == source.relation)
             listed = ", ".join(map(warehouse.literal, sorted(kept))) or "null"
             only = f" where {reader.identity(own).id_sql(warehouse.values, 't')} in ({listed})"
+            warehouse.execute(f'drop view if exists "{source.slot}"')
             warehouse.execute(
-                f'create or replace temporary view "{source.slot}" as select t.* from {source.relation} as t'
+                f'create temporary view "{source.slot}" as select t.* from {source.relation} as t'
                 + (only if source.role == "value" else "")
             )
         rows = warehouse.query(made_sql(warehouse, query.replay_sql, names, identity, [record]))

@@ -56,9 +56,11 @@ class Reader:
     _temporary: Iterator[int] = field(default_factory=itertools.count)
 
     def columns(self, node: str) -> tuple[Column, ...]:
-        """The present columns of a node's relation; none where it is not there."""
+        """The present columns of a node's relation; none where it is not there, or lies in another database."""
         if node not in self._columns:
-            self._columns[node] = tuple(self.warehouse.columns(*self.codes[node].relation[-2:]))
+            relation, own = self.codes[node].relation, self.warehouse.database
+            elsewhere = len(relation) > 2 and relation[-3].lower() != own.lower()
+            self._columns[node] = () if elsewhere else tuple(self.warehouse.columns(*relation[-2:]))
         return self._columns[node]
 
     def trail(self, node: str) -> Trail:
@@ -188,18 +190,18 @@ class Reader:
         current = rows[0][0] if rows else None
         note = f"its key is not unique: {len(rows)} rows have it" if len(rows) > 1 else None
         if logged is None:
-            return Record(node, record_id, identity.key, current, None, self._unlogged(node), note)
+            return Record(node, record_id, identity.key, current, None, self._unlogged(node), note, len(rows))
         event, record_hash = logged
         written = Written("change log", event["batch_id"], int(event["occurred_at"]))
         if event["change_type"] == "delete":
             gone = f"batch {event['batch_id']} deleted it ({utc(int(event['occurred_at']))})"
             note = note or (f"{gone}, and it is there again" if rows else gone)
-            return Record(node, record_id, identity.key, current, None, written, note)
+            return Record(node, record_id, identity.key, current, None, written, note, len(rows))
         if record_hash is None:
             note = note or "what was logged of it was erased"
         elif current is not None and record_hash != current:
             note = note or f"changed since batch {event['batch_id']} logged it, without the audit"
-        return Record(node, record_id, identity.key, current, record_hash, written, note)
+        return Record(node, record_id, identity.key, current, record_hash, written, note, len(rows))
 
     def _unlogged(self, node: str) -> Written:
         """When a record was written of which no change is on record."""

@@ -45,7 +45,7 @@ class Record:
     """A record as it is now. `hash` is the record hash that a capture would log, None for a record that is not there.
 
     `logged` is the hash that the last capture of a change logged, None where there is none or it was erased; `note`
-    says what is wrong with it.
+    says what is wrong with it. `rows` are those that have its key.
     """
 
     node: str
@@ -55,6 +55,7 @@ class Record:
     logged: str | None
     written: Written
     note: str | None = None
+    rows: int = 1
 
     @property
     def name(self) -> Name:

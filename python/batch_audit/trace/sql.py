@@ -151,15 +151,18 @@ class EdgeQuery:
             else "w.record_id is not null"
         )
         listed = ", ".join(map(warehouse.literal, self.occurrences)) or "null"
+        early = f" where e.__occurrence in ({listed})"
+        if (
+            not self.upstream and len(self.ids) <= MOST_LISTED
+        ):  # a join would not be pushed down to the source's rows
+            early += f" and e.__source_key in ({', '.join(map(warehouse.literal, self.ids))})"
         group = f"partition by {asked}, __occurrence, __role"
         order = "__source_key" if self.upstream else "__target"
         return (
             f"with {wanted_sql(self.ids, warehouse.literal)}, edges as ({self.edges_sql}), kept as (select {typed}"
-            "e.__occurrence, e.__source_key, e.__role from edges as e), named as (select k.*, case when"
+            f"e.__occurrence, e.__source_key, e.__role from edges as e{early}), named as (select k.*, case when"
             f" k.__role <> 'filter_all' then {own} end as __target from kept as k), found as (select f.* from"
-            f" named as f"
-            f" left join wanted as w on w.record_id = f.{asked} where f.__occurrence in ({listed})"
-            f" and {asked_for}), numbered as (select f.*,"
+            f" named as f left join wanted as w on w.record_id = f.{asked} where {asked_for}), numbered as (select f.*,"
             f" row_number() over ({group} order by {order}) as __place, count(*) over ({group}) as __total from"
             " found as f) select n.__target as target, n.__occurrence as occurrence, n.__source_key as source,"
             f" n.__role as role, n.__total as total, case when n.__role <> 'filter_all' then {check} end as check_hash"

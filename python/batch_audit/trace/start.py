@@ -66,9 +66,14 @@ def find_record(reader: Reader, code: NodeCode, key: str | None, named: Sequence
     Raises ConfigurationError where the node's key is not known, its relation is not there, or it has no such record.
     """
     columns = reader.columns(code.node)
+    if code.kind == "ephemeral":
+        raise ConfigurationError(
+            f"{code.name} is ephemeral: it is a part of the SQL of the models that read it, and has no records.\n"
+            "  Trace a record of one of these."
+        )
     if not columns:
         raise ConfigurationError(
-            f"{code.name}: its relation {'.'.join(code.relation)} is not there, so it has no records.\n"
+            f"{code.name}: its relation {'.'.join(code.relation)} is not in the database {reader.warehouse.database}.\n"
             "  Build it, or name the right --target."
         )
     key_columns = reader.key(code.node)

@@ -267,31 +267,33 @@ def _outputs(edges_sql: str, dialect: str, target: Identity, reader: Reader) -> 
     return tuple(own.get(folded(fold, name), name) for name in names)
 
 
-def judged(reader: Reader, hop: Hop, ready: Prepared, present: Mapping[str, bool]) -> Hop:
+def judged(
+    reader: Reader, hop: Hop, ready: Prepared, present: Mapping[str, bool], *, whole: bool = True
+) -> Hop:  # fmt: skip
     """The hop with the doubts about its single records. `present` tells which of them the relation has.
 
-    A record is made again by the query as it is run now: where that gives other values, an input has changed.
+    A record is made again by the query as it is run now: where that gives other values, an input has changed. A hop
+    that is not `whole` was asked for some inputs only, so that records may rightly be without edges.
     """
     if hop.label == "unknown":
         return hop
-    without = [one for one in hop.records if (hop.node, one) not in reader.made and one not in _targets(hop)]
-    again = _made(reader, ready, without) if without and ready.code.sql else set()
+    targets = {edge.target for edge in hop.edges if edge.target is not None}
+    without = [one for one in hop.records if (hop.node, one) not in reader.made and one not in targets]
+    again = _made(reader, ready, without) if whole and without and ready.code.sql else set()
     doubts: dict[str, str] = {}
-    for one in hop.records:
-        doubt = _doubt(reader, hop, ready, one, again) if present.get(one) else None
+    for one in hop.records if whole else targets & set(hop.records):
+        doubt = _doubt(reader, hop, ready, one, targets, again) if present.get(one) else None
         if doubt:
             doubts[one] = doubt
     return replace(hop, doubts=doubts)
 
 
-def _targets(hop: Hop) -> set[str]:
-    return {edge.target for edge in hop.edges if edge.target is not None}
-
-
-def _doubt(reader: Reader, hop: Hop, ready: Prepared, record: str, again: Collection[str]) -> str | None:
+def _doubt(
+    reader: Reader, hop: Hop, ready: Prepared, record: str, targets: Collection[str], again: Collection[str]
+) -> str | None:  # fmt: skip
     name = hop.node, record
     made = reader.made.get(name)
-    if not made and record not in _targets(hop):
+    if not made and record not in targets:
         return None if record in again else _NOT_MADE
     if ready.partial or not made or name not in reader.checks or ready.code.kind == "view":
         return None if not ready.doubts else ready.doubts[0]

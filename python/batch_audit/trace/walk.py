@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.hop import read_by
 from batch_audit.trace.reader import Reader
-from batch_audit.trace.result import Direction, Edge, Hop, Name, Record, Trace
+from batch_audit.trace.result import Direction, Edge, Hop, Name, Record, Trace, weakest
 from batch_audit.trace.step import Ask, judged, prepare, read_hop
 
 MOST_RECORDS = 50_000
@@ -124,7 +124,7 @@ class _Walk:
             present = {
                 one: self.records[node, one].hash is not None for one in own if (node, one) in self.records
             }
-            yield hop if only is not None else judged(self.reader, hop, ready, present)
+            yield self._unique(judged(self.reader, hop, ready, present, whole=only is None))
 
     def _down(self, consumer: str, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
         ready = prepare(self.reader, consumer, None, every=True)
@@ -139,7 +139,18 @@ class _Walk:
         }
         told = judged(self.reader, replace(hop, records=tuple(targets)), ready, present)
         if hop.edges or hop.label == "unknown":
-            yield replace(told, doubts={**told.doubts, **gone})
+            yield self._unique(replace(told, doubts={**told.doubts, **gone}))
+
+    def _unique(self, hop: Hop) -> Hop:
+        """The hop, which is not exact where a record is named by a key that several rows have."""
+        met = {(hop.node, one) for one in hop.records} | {
+            (edge.source_node, edge.source) for edge in hop.edges
+        }
+        twice = sorted({name[0] for name in met if name in self.records and self.records[name].rows > 1})
+        if not twice:
+            return hop
+        reasons = (f"the key of {self._name(node)} is not unique: several rows have it" for node in twice)
+        return replace(hop, label=weakest((hop.label, "superset")), reasons=(*hop.reasons, *reasons))
 
     def _by_batch(self, node: str, ids: tuple[str, ...]) -> dict[str | None, tuple[str, ...]]:
         """The records by the batch that wrote them, where it matters: each increment had its own inputs and code."""
