@@ -60,6 +60,8 @@ FILES = {
     "models/kept_now.sql": CAPTURED.format("table", "'order_id'") + (
         "select order_id, status from {{ ref('kept') }} where dbt_valid_to is null"
     ),
+    "models/stored.sql": "{{ config(materialized='table', meta={'audit_capture': 'changes', 'audit_key': 'order_id',"
+    " 'audit_lineage': 'records'}) }}\nselect order_id, amount from {{ ref('stg_orders') }}",
     "models/loose.sql": TABLE + "select customer_id, day from {{ ref('orders') }}",
     "models/summary.sql": "{{ config(materialized='view') }}\nselect customer_id, n from {{ ref('revenue') }}",
     "snapshots/kept.yml": """
@@ -307,8 +309,8 @@ def test_downstream_names_every_record_that_holds_something_of_a_row(shop: Shop)
         "model.shop.stg_orders": {"11|1|2026-01-02|60|paid"},
         "model.shop.orders": {"11"}, "model.shop.revenue": {"1"}, "model.shop.days": {"2026-01-02"},
         "model.shop.parties": {"customer|1"}, "model.shop.ranked": {"11"}, "model.shop.big": {"1"},
-        "model.shop.log": {"11"}, "model.shop.kept_now": {"11"}, "model.shop.loose": {"1|2026-01-02"},
-        "model.shop.summary": {"1"}, "snapshot.shop.kept": {"11"},
+        "model.shop.log": {"11"}, "model.shop.stored": {"11"}, "model.shop.kept_now": {"11"},
+        "model.shop.loose": {"1|2026-01-02"}, "model.shop.summary": {"1"}, "snapshot.shop.kept": {"11"},
     }  # fmt: skip
     # Everything that downstream names names the row again upstream.
     for node in ("orders", "revenue", "parties", "ranked", "big", "log", "kept_now"):

@@ -58,6 +58,17 @@ def test_changes_since_a_record_was_written_are_said(own_shop: Shop) -> None:
     [lost] = shop.traced("orders", "16").traces[0].hops
     assert "does not give it any more" in lost.doubts["16"]
     assert lost.edges == ()
+    # Its model stores edges: they tell what it was made of, and that this is gone.
+    [kept] = shop.traced("stored", "16").traces[0].hops
+    assert (kept.stored, kept.label, kept.label_of("16"), kept.batch_id) == (
+        True,
+        "exact",
+        "exact",
+        shop.batches[1],
+    )
+    assert [(edge.source_node, edge.source) for edge in kept.edges] == [(SOURCE_ORDERS, "16")]
+    told = shop.forks.batch_audit(shop.project, "trace", "stored", "16").stdout
+    assert "as stored by its batch" in told and "not as it was when it was used" in told
     # A source row changes: the row is named, and that it is not what it was.
     shop.project.query("update raw.orders set amount = 21 where id = 10")
     [changed] = shop.traced("orders", "10").traces[0].hops
@@ -65,3 +76,7 @@ def test_changes_since_a_record_was_written_are_said(own_shop: Shop) -> None:
         "unknown", "made again from its inputs as they are now, it has other values",
     )  # fmt: skip
     assert {edge.source for edge in changed.edges if edge.source_node == SOURCE_ORDERS} == {"10"}
+    [known] = shop.traced("stored", "10").traces[0].hops
+    [edge] = known.edges
+    assert known.stored and edge.used is not None
+    assert shop.traced("stored", "10").traces[0].records[SOURCE_ORDERS, "10"].hash != edge.used

@@ -16,7 +16,7 @@ def replay_every_record(reader: Reader, node: str) -> tuple[int, list[str]]:
     found = warehouse.query(f"select {identity.id_sql(warehouse.values, 't')} as id from {relation} as t")
     ids = tuple(sorted(str(row["id"]) for row in found))
     ready = prepare(reader, node, None)
-    with warehouse.sound_plans():
+    with warehouse.sound_traces():
         hop = read_hop(reader, ready, Ask(ids, limit=10_000))
     if hop.label != "exact" or hop.left_out:
         return len(ids), [f"{hop.label}: {hop.reasons}"]

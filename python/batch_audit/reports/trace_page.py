@@ -47,6 +47,8 @@ class Line:
     note: str = ""
     seen: bool = False
     role: str = "value"
+    changed: bool = False
+    stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,14 +165,23 @@ def _line(branch: Branch, place: Place, answer: Answer, found: Trace, path: Labe
         via = ", ".join(answer.names.get(one, one) for one in hop.via)
         filters = None if hop.filter_label == "exact" else hop.filter_label
         step = hop.step if hop.step != "unknown" else "a step that is not known"
-        return Line("hop", place, node, text=step, via=via, label=branch.label, filter_label=filters)
+        return Line(
+            "hop",
+            place,
+            node,
+            text=step,
+            via=via,
+            label=branch.label,
+            filter_label=filters,
+            stored=hop.stored,
+        )
     if branch.kind == "record" and branch.record is not None:
         record = branch.record
         return Line(
             "record", place, answer.names.get(record.node, record.node), _key(record), branch.text,
             label=None if path == branch.label else path, hash=record.hash or "", written=written_text(record.written),
             note=record.note or ("it is not there any more" if record.state == "gone" else ""), seen=branch.seen,
-            role=branch.role,
+            role=branch.role, changed=branch.changed,
         )  # fmt: skip
     if branch.kind == "more":
         return Line("more", place, answer.names.get(branch.node, branch.node), text=f"{branch.count:,}")

@@ -48,7 +48,7 @@ def answer(
     if end == code.node:
         raise ConfigurationError(f"--to {to} is the model itself: name another one, or leave it out.")
     reader = Reader(warehouse, codes, None if as_of is None else _until(warehouse, as_of))
-    with warehouse.sound_plans():
+    with warehouse.sound_traces():
         root = find_record(reader, code, key, named)
         traces = tuple(trace(reader, root, replace(one, to=end)) for one in wanted)
     datasets = [Dataset(name, name.split(".", 1)[0]) for name in codes]

@@ -14,6 +14,7 @@ from batch_audit.trace.result import Edge, Hop, Label, Name, Record, Trace
 HEADINGS = (
     "direction", "target_node", "target", "target_hash", "source_node", "source", "source_hash", "role", "step",
     "via", "label", "path_label", "reason", "written_batch", "written_at", "written_basis", "state", "note",
+    "source_hash_then",
 )  # fmt: skip
 UNKNOWN = "UNKNOWN"
 LEFT_OUT = "LEFT_OUT"
@@ -54,12 +55,14 @@ def _ordered(found: Trace) -> list[Hop]:
 def _hop(hop: Hop) -> dict[str, Any]:
     left_out = sorted(hop.left_out.items(), key=lambda item: (item[0][0] or "", *item[0][1:]))
     return {
-        "node": hop.node, "step": hop.step, "via": list(hop.via), "code_of_batch": hop.batch_id, "label": hop.label,
+        "node": hop.node, "step": hop.step, "via": list(hop.via), "code_of_batch": hop.batch_id,
+        "stored": hop.stored, "label": hop.label,
         "reasons": list(hop.reasons), "filter_label": hop.filter_label, "filter_reasons": list(hop.filter_reasons),
         "edges": [
             {
                 "target": edge.target, "source_node": edge.source_node, "source": edge.source, "role": edge.role,
                 "occurrence": edge.occurrence, "label": edge_label(hop, edge),
+                "source_hash_then": edge.used,
             }
             for edge in _sorted(hop.edges)
         ],
@@ -107,7 +110,7 @@ def _row(
 ) -> list[Any]:  # fmt: skip
     return [
         found.direction, target_node, target, "", source_node, source, "", role, step, via, label, "", reason,
-        *[""] * 5,
+        *[""] * 6,
     ]  # fmt: skip
 
 
@@ -125,5 +128,5 @@ def _edge_row(found: Trace, hop: Hop, edge: Edge, labels: Mapping[Name, Label]) 
         source and source.hash, edge.role, hop.step, ", ".join(hop.via), edge_label(hop, edge), labels.get(name),
         "; ".join((*reasons, *([doubt] if doubt else ()))), written and written.batch_id,
         utc(written.at) if written and written.at is not None else None, written and written.basis,
-        far and far.state, far and far.note,
+        far and far.state, far and far.note, edge.used,
     ]  # fmt: skip

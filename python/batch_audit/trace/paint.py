@@ -64,6 +64,8 @@ def _hop(found: Trace, hop: Hop, label: Label, names: Mapping[str, str]) -> Text
     text.append(hop.step if hop.step != "unknown" else "a step that is not known", "italic")
     if hop.via:
         text.append(f" via {', '.join(visible(names.get(node, node)) for node in hop.via)}", "dim")
+    if hop.stored:
+        text.append("  as stored by its batch", "dim")
     text.append("  ").append(label, _COLOURS[label])
     if hop.filter_label != "exact":
         text.append("  filters ").append(hop.filter_label, _COLOURS[hop.filter_label])
@@ -83,6 +85,8 @@ def _record(branch: Branch, record: Record, names: Mapping[str, str], labels: Ma
     text.append(f"  {written_text(record.written)}", "dim")
     if record.hash is not None:
         text.append(f"  hash {record.hash[:_HASH]}", "dim")
+    if branch.changed:
+        text.append("  not as it was when it was used", "bold red")
     if record.note or record.state == "gone":
         text.append(f"  {visible(record.note or 'it is not there any more')}", "bold red")
     return text

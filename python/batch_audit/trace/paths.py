@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from batch_audit.trace.result import Edge, Hop, Label, Name, Record, Role, Trace, strongest, weakest
@@ -60,7 +60,7 @@ def reasons(found: Trace) -> dict[str, list[str]]:
 @dataclass(frozen=True)
 class Branch:
     """A line of the tree. A `record` has its record, and `seen` where it was drawn before; a `hop` what it does and how
-    sure that is; `more` how many records are left out; `every` stands before those that decided about every record.
+    sure that is; `more` how many records are left out. `changed`: the record is not as it was when it was used.
     """
 
     kind: Literal["record", "hop", "more", "stop"]
@@ -72,6 +72,7 @@ class Branch:
     count: int = 0
     node: str = ""
     text: str = ""
+    changed: bool = False
 
 
 def branches(found: Trace) -> Iterator[tuple[int, Branch]]:
@@ -96,7 +97,7 @@ def branches(found: Trace) -> Iterator[tuple[int, Branch]]:
 
 
 def _again(branch: Branch) -> Branch:
-    return Branch(branch.kind, branch.record, label=branch.label, role=branch.role, seen=True)
+    return replace(branch, seen=True)
 
 
 def _index(found: Trace) -> dict[Name, list[Branch]]:
@@ -136,10 +137,13 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
         name = (edge.source_node, edge.source) if up else (hop.node, edge.target or "")
         record = found.records.get(name)
         text = "of every record" if edge.target is None else ""
+        changed = up and edge.used is not None and record is not None and record.hash != edge.used
         if record is not None:
             lines.setdefault(
                 (name, edge.role),
-                Branch("record", record, label=edge_label(hop, edge), role=edge.role, text=text),
+                Branch(
+                    "record", record, label=edge_label(hop, edge), role=edge.role, text=text, changed=changed
+                ),
             )
         elif edge.target is None:
             lines.setdefault(

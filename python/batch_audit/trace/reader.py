@@ -53,6 +53,7 @@ class Reader:
     _trails: dict[str, Trail] = field(default_factory=dict)
     _places: dict[tuple[str, tuple[int, str] | None], Place] = field(default_factory=dict)
     _codes: dict[str, Mapping[str, NodeCode]] = field(default_factory=dict)
+    _stored: dict[str, bool] = field(default_factory=dict)
     _temporary: Iterator[int] = field(default_factory=itertools.count)
 
     def columns(self, node: str) -> tuple[Column, ...]:
@@ -80,6 +81,14 @@ class Reader:
         own = SNAPSHOT_COLUMNS if self.codes[node].kind == "snapshot" else ()
         ignored = trail.captures[-1].ignored if trail.captures else own
         return Identity(node, tuple(columns or self.columns(node)), self.key(node), ignored)
+
+    def has_stored_edges(self, node: str) -> bool:
+        """Whether any run stored edges of a node's records (`audit_lineage`)."""
+        if node not in self._stored:
+            table, target = self.warehouse.table("audit_record_edge"), self.warehouse.literal(node)
+            sql = f"select 1 as one from {table} where target = {target} limit 1"
+            self._stored[node] = self.warehouse.store_exists() and bool(self.warehouse.query(sql))
+        return self._stored[node]
 
     def builds(self, node: str) -> list[Capture | Uncaptured]:
         """The builds of a node that the store knows, captured or not."""

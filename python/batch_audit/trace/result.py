@@ -71,15 +71,19 @@ class Record:
         return "as logged" if self.logged == self.hash else "changed"
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Edge:
-    """`source` came into `target`: record ids. `target` is None where the source decided about every record."""
+    """`source` came into `target`: record ids. `target` is None where the source decided about every record.
+
+    `used` is the hash that the source had when a run stored the edge; None where none did.
+    """
 
     target: str | None
     source_node: str
     source: str
     role: Role
     occurrence: str
+    used: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class Hop:
     `step` is what its SQL does, `via` the views that it goes through. `label` is about values and `filter_label` about
     filters, with the reasons why they are not exact. `left_out` counts the edges that were not read, by the record that
     was asked for (None: those of every record), the node at the other end and the role. `doubts` are reasons why
-    single records are `unknown`.
+    single records are `unknown`. `stored` tells that the run stored its edges, which are not those of today.
     """
 
     node: str
@@ -104,6 +108,7 @@ class Hop:
     left_out: Mapping[tuple[str | None, str, Role], int] = field(default_factory=dict)
     records: tuple[str, ...] = ()
     doubts: Mapping[str, str] = field(default_factory=dict)
+    stored: bool = False
 
     def label_of(self, record: str | None) -> Label:
         """The label for one of its records: `unknown` where the query does not give it any more."""

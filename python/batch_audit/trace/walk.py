@@ -10,6 +10,7 @@ from batch_audit.lineage.hop import read_by
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Direction, Edge, Hop, Name, Record, Trace, weakest
 from batch_audit.trace.step import Ask, judged, prepare, read_hop
+from batch_audit.trace.stored import stored_edges, with_stored
 
 MOST_RECORDS = 50_000
 """Records of one node that are followed on one level."""
@@ -120,11 +121,15 @@ class _Walk:
         for batch, own in self._by_batch(node, ids).items():
             ready = prepare(self.reader, node, batch)
             hop = read_hop(self.reader, ready, Ask(own, self.wanted.limit, only))
-            self._know_filters(hop)
+            self._know_ends(hop)
             present = {
                 one: self.records[node, one].hash is not None for one in own if (node, one) in self.records
             }
-            yield self._unique(judged(self.reader, hop, ready, present, whole=only is None))
+            hop = self._unique(judged(self.reader, hop, ready, present, whole=only is None))
+            rows = stored_edges(self.reader, node, [self.records[node, one] for one in own])
+            for one in with_stored(hop, rows, self.wanted.limit, only) if rows else [hop]:
+                self._know_ends(one)
+                yield one
 
     def _down(self, consumer: str, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
         ready = prepare(self.reader, consumer, None, every=True)
@@ -168,8 +173,8 @@ class _Walk:
             return {None: ids}
         return {batch: tuple(own) for batch, own in found.items()}
 
-    def _know_filters(self, hop: Hop) -> None:
-        """Rows that decided are named, too, whether or not they are followed."""
+    def _know_ends(self, hop: Hop) -> None:
+        """Every source is named, whether or not it is followed."""
         by_node: dict[str, set[str]] = {}
         for edge in hop.edges:
             by_node.setdefault(edge.source_node, set()).add(edge.source)

@@ -96,9 +96,6 @@ class Warehouse(Protocol):
     def of_records(self, target: str, record_ids: Sequence[str]) -> str:
         """Like `of_record`, for the changes of any of several records, of which there is at least one."""
 
-    def sound_plans(self) -> AbstractContextManager[None]:
-        """Queries inside, which repeat parts of each other, are planned without what is known to give wrong rows."""
-
     def whole_passes(self) -> AbstractContextManager[None]:
         """Joins inside read each relation once, whatever the engine believes of their sizes.
 

@@ -66,17 +66,6 @@ class DuckDBWarehouse:
         listed = ", ".join(map(self.literal, record_ids))
         return f"target = {self.literal(target)} and record_id in ({listed})"
 
-    @contextmanager
-    def sound_plans(self) -> Iterator[None]:
-        # DuckDB 2.0.0 loses rows of some traces with it (docs/reference/record-lineage.md, "Known faults of engines").
-        was = str(self.query("select current_setting('disabled_optimizers') as off")[0]["off"] or "")
-        off = ",".join(dict.fromkeys(filter(None, [*was.split(","), "common_subplan"])))
-        self.execute(f"set disabled_optimizers = {self.literal(off)}")
-        try:
-            yield
-        finally:
-            self.execute(f"set disabled_optimizers = {self.literal(was)}")
-
     def whole_passes(self) -> AbstractContextManager[None]:
         return nullcontext()
 

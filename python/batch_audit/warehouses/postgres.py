@@ -96,9 +96,6 @@ class PostgresWarehouse:
         exact = f"target = {self.literal(target)} and record_id in ({listed})"
         return f"target || '|' || record_id in ({both}) and {exact}"
 
-    def sound_plans(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         if not places:
             return []
