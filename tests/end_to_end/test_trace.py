@@ -13,7 +13,9 @@ from batch_audit.trace.answer import Answer, answer
 from batch_audit.trace.result import Direction
 from batch_audit.trace.start import codes_on_record
 from batch_audit.trace.walk import Wanted
+from tests.support.browser import overflow, require_browser
 from tests.support.forked import Forks
+from tests.support.page import faults, parsed
 from tests.support.project import DISPATCH, Project, write_project
 from tests.support.trail import database
 
@@ -388,5 +390,23 @@ def test_the_command_says_the_same_to_people_and_to_machines(shop: Shop) -> None
     tree = shop.forks.batch_audit(shop.project, "trace", "revenue", "1").stdout
     for record in told["upstream"]["records"]:
         assert record["hash"][:12] in tree
+    # dbt's own artifacts tell the same as what the run recorded of them.
+    from_manifest = shop.json("revenue", "1", "--manifest")
+    assert from_manifest["from"]["kind"] == "manifest"
+    by_edges = [[hop["edges"] for hop in one["upstream"]["hops"]] for one in (told, from_manifest)]
+    assert by_edges[0] == by_edges[1]
     csv = shop.forks.batch_audit(shop.project, "trace", "revenue", "1", "--format", "csv").stdout
     assert csv.count("\n") == 1 + sum(len(hop["edges"]) for hop in told["upstream"]["hops"])
+
+
+def test_the_page_is_sound_and_fits_a_phone(shop: Shop, tmp_path: Path) -> None:
+    require_browser()
+    page = tmp_path / "trace.html"
+    for args in (
+        ("revenue", "1"),
+        ("raw.orders", "11", "--downstream", "--upstream"),
+        ("big", "3", "--filters"),
+    ):
+        shop.forks.batch_audit(shop.project, "trace", *args, "--format", "html", "--out", str(page))
+        assert faults(parsed(page.read_text(encoding="utf-8"))) == []
+        assert [overflow(page, width, tmp_path) for width in (1280, 360)] == [0, 0]

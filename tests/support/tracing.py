@@ -1,5 +1,7 @@
 """The replay oracle over a built project: a model's SQL over only the rows that a record was traced to."""
 
+from dataclasses import replace
+
 from batch_audit.lineage.hop import quoted_relation
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.sql import made_sql
@@ -37,7 +39,7 @@ def replay_every_record(reader: Reader, node: str) -> tuple[int, list[str]]:
                 f'create temporary view "{source.slot}" as select t.* from {source.relation} as t'
                 + (only if source.role == "value" else "")
             )
-        rows = warehouse.query(made_sql(warehouse, query.replay_sql, names, identity, [record]))
+        rows = warehouse.query(made_sql(warehouse, replace(query, sources={}), names, identity, [record]))
         if [row["check_hash"] for row in rows] != [reader.checks[node, record]]:
             wrong.append(record)
     return len(ids), wrong

@@ -56,7 +56,7 @@ def command(
     to: str | None, depth: int | None, filters: bool, as_of: str | None, limit: int | None, manifest: bool,
     out: Path | None,
 ) -> None:  # fmt: skip
-    """Show which records a record came from, hop by hop, or which it went into.
+    """Show which records a record came from, or went into.
 
     MODEL is a name, source.table or a unique_id; KEY as in `batch-audit history`. Each hop is exact, a superset (no
     record is missing, some may be too many) or unknown, and says why. Views are passed through. Reads the SQL that the
@@ -143,7 +143,14 @@ def _write(settings: Settings, found: Answer, out: Path | None) -> None:
 
         write(render_trace(found), out)
     else:
-        paint((part for one in found.traces for part in painted(one, found.names)), out)
+        paint(
+            (
+                part
+                for one in found.traces
+                for part in painted(one, found.names, headed=len(found.traces) > 1)
+            ),
+            out,
+        )
 
 
 def _say(console: Any, lines: Sequence[str]) -> None:

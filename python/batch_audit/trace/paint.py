@@ -9,27 +9,36 @@ from rich.tree import Tree
 
 from batch_audit.history.moments import utc
 from batch_audit.ledger.text import NULL_FIELD
-from batch_audit.reports.text import counted, shortened, visible
+from batch_audit.reports.text import shortened, visible
 from batch_audit.trace.paths import Branch, branches, path_labels, reasons
 from batch_audit.trace.result import Hop, Label, Name, Record, Trace, Written
 
+LINES_SHOWN = 1_000
 _HASH = 12
 _VALUE = 60
 _COLOURS: Mapping[Label, str] = {"exact": "green", "superset": "yellow", "unknown": "magenta"}
-_OPPOSITE = {"upstream": "comes from", "downstream": "went into"}
 
 
-def painted(found: Trace, names: Mapping[str, str]) -> Iterator[Text | Tree]:
-    """The tree, then why hops are not exact and what was not followed. `names` are those of nodes for people."""
+def painted(found: Trace, names: Mapping[str, str], *, headed: bool = False) -> Iterator[Text | Tree]:
+    """The tree, then why hops are not exact and what was not followed. `names` are those of nodes for people.
+
+    `headed`: its direction stands before it.
+    """
+    if headed:
+        yield Text(found.direction, "bold")
     labels = path_labels(found)
     trees: list[Tree] = []
-    for depth, branch in branches(found):
+    drawn = list(branches(found))
+    for depth, branch in drawn[:LINES_SHOWN]:
         line = _line(found, branch, names, labels)
         if depth == 0:
             trees = [Tree(line, guide_style="dim")]
             continue
         del trees[depth:]
         trees.append(trees[depth - 1].add(line))
+    if len(drawn) > LINES_SHOWN:
+        more = f"… {len(drawn) - LINES_SHOWN:,} more lines: --format json or csv has them all"
+        trees[0].add(Text(more, "dim"))
     if not found.hops:
         trees[0].add(Text(_nothing(found), "dim"))
     yield trees[0]
@@ -86,7 +95,7 @@ def _record(branch: Branch, record: Record, names: Mapping[str, str], labels: Ma
     if record.hash is not None:
         text.append(f"  hash {record.hash[:_HASH]}", "dim")
     if branch.changed:
-        text.append("  not as it was when it was used", "bold red")
+        text.append("  changed since it was used", "yellow")
     if record.note or record.state == "gone":
         text.append(f"  {visible(record.note or 'it is not there any more')}", "bold red")
     return text
@@ -117,10 +126,3 @@ def written_text(written: Written) -> str:
         "source": "a source",
         "unknown": "when it was written is not known",
     }[written.basis]
-
-
-def summary(found: Trace) -> str:
-    """How many records of how many nodes were met."""
-    others = [name for name in found.records if name != found.root.name]
-    nodes = len({name[0] for name in others})
-    return f"{_OPPOSITE[found.direction]} {counted(len(others), 'record')} of {counted(nodes, 'relation')}"

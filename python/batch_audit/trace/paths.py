@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -60,7 +60,7 @@ def reasons(found: Trace) -> dict[str, list[str]]:
 @dataclass(frozen=True)
 class Branch:
     """A line of the tree. A `record` has its record, and `seen` where it was drawn before; a `hop` what it does and how
-    sure that is; `more` how many records are left out. `changed`: the record is not as it was when it was used.
+    sure that is; `more` how many records are left out. `changed`: the record is changed since it was used.
     """
 
     kind: Literal["record", "hop", "more", "stop"]
@@ -164,9 +164,3 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
 
 def _order(edge: Edge) -> tuple[bool, str, str, str]:
     return edge.role == "filter", edge.source_node, edge.source, edge.target or ""
-
-
-def names(found: Sequence[Trace], shown: Mapping[str, str]) -> dict[str, str]:
-    """The names of the nodes that are met, for people."""
-    met = {name[0] for one in found for name in one.records} | {hop.node for one in found for hop in one.hops}
-    return {node: shown.get(node, node) for node in met}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from batch_audit.history.record_hash import record_hash_sql
 from batch_audit.history.replay import record_id_sql
 from batch_audit.ledger.text import NULL_FIELD
+from batch_audit.lineage.records import ProvenanceQuery
 from batch_audit.reports.text import record_key
 from batch_audit.warehouses.base import Column, Values, Warehouse, quote_identifier
 
@@ -171,19 +172,26 @@ class EdgeQuery:
 
 
 def made_sql(
-    warehouse: Warehouse, sql: str, outputs: Sequence[str], target: Identity, ids: Sequence[str]
-) -> str:
-    """Rows of (record_id, check_hash) for the records of these ids that a query gives."""
+    warehouse: Warehouse, query: ProvenanceQuery, outputs: Sequence[str], target: Identity, ids: Sequence[str]
+) -> str:  # fmt: skip
+    """Rows of (record_id, check_hash) for the records of these ids that the untouched query gives."""
+    slots = {
+        source.slot: f"{quote_identifier(source.slot)} as (select * from {source.relation})"
+        for source in query.sources.values()
+    }
     types = {column.name: column.type for column in target.columns}
-    typed = ", ".join(
-        f"cast(q.{quote_identifier(n)} as {types[n]}) as {quote_identifier(n)}" for n in types if n in outputs
-    )
-    whole = len(set(outputs) & set(types)) == len(types)
-    check = target.check_sql(warehouse, "k") if whole else "cast(null as text)"
+    names = [name for name in types if name in outputs]
+    typed = ", ".join(f"cast(q.{quote_identifier(n)} as {types[n]}) as {quote_identifier(n)}" for n in names)
+    check = target.check_sql(warehouse, "k") if len(names) == len(types) else "cast(null as text)"
+    parts = [
+        wanted_sql(ids, warehouse.literal),
+        *slots.values(),
+        f"made as (\n{query.replay_sql}\n)",
+        f"kept as (select {typed} from made as q)",
+    ]
     return (
-        f"with {wanted_sql(ids, warehouse.literal)}, made as (\n{sql.rstrip().rstrip(';')}\n), kept as (select {typed}"
-        f" from made as q) select w.record_id, {check} as check_hash from kept as k join wanted as w on w.record_id ="
-        f" {target.id_sql(warehouse.values, 'k')} order by 1, 2"
+        f"with {', '.join(parts)} select w.record_id, {check} as check_hash from kept as k join wanted as w"
+        f" on w.record_id = {target.id_sql(warehouse.values, 'k')} order by 1, 2"
     )
 
 

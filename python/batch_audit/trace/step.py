@@ -18,13 +18,8 @@ from batch_audit.trace.incremental import reads_itself, without_self
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Edge, Hop, Label, Role, weakest
 from batch_audit.trace.snapshots import by_version, current_versions, has_versions, records_of
-from batch_audit.trace.sql import EdgeQuery, Identity, looked_up, made_sql, parameters
+from batch_audit.trace.sql import EdgeQuery, Identity, looked_up, parameters
 
-_NO_LONGER = (
-    "made again from its inputs as they are now, it has other values: an input changed since it was written"
-)
-_NOT_MADE = "its query does not give it any more: an input changed since it was written"
-_OF_NOTHING = "it came from no record of an input"
 _SELF = "input changed since: the condition on the model itself is left out, so that rows of other batches are listed"
 
 
@@ -66,11 +61,12 @@ def prepare(reader: Reader, node: str, batch: str | None, *, every: bool = False
     else:
         moment = None if built is None else (built[1], built[0])
         batch = None if built is None else built[0]
-    doubts: list[str] = []
+    own = reader.place(node, reader.until)
+    doubts = [own.doubt] if own.doubt else []
     columns, instead = {}, {}
     for one in read_by(code, codes):
         if one.node == node:
-            columns[node] = reader.columns(node)
+            columns[node] = own.columns
             continue
         place = reader.place(one.node, moment)
         columns[one.node] = place.columns
@@ -113,7 +109,7 @@ def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
             reasons=(ready.partial,),
             records=ask.ids,
         )
-    target = reader.identity(ready.code.node)
+    target = reader.identity(ready.code.node, ready.columns[ready.code.node])
     upstream = ask.occurrences_of is None
     listed = target.listed(reader.warehouse, ask.ids) if upstream and _plain_key(ready, target) else {}
     plan = planned(reader, ready, parameters(target.key) if listed else {})
@@ -265,54 +261,3 @@ def _outputs(edges_sql: str, dialect: str, target: Identity, reader: Reader) -> 
     fold = reader.warehouse.values.fold
     own = {folded(fold, column.name): column.name for column in target.columns}
     return tuple(own.get(folded(fold, name), name) for name in names)
-
-
-def judged(
-    reader: Reader, hop: Hop, ready: Prepared, present: Mapping[str, bool], *, whole: bool = True
-) -> Hop:  # fmt: skip
-    """The hop with the doubts about its single records. `present` tells which of them the relation has.
-
-    A record is made again by the query as it is run now: where that gives other values, an input has changed. A hop
-    that is not `whole` was asked for some inputs only, so that records may rightly be without edges.
-    """
-    if hop.label == "unknown":
-        return hop
-    targets = {edge.target for edge in hop.edges if edge.target is not None}
-    without = [one for one in hop.records if (hop.node, one) not in reader.made and one not in targets]
-    again = _made(reader, ready, without) if whole and without and ready.code.sql else set()
-    doubts: dict[str, str] = {}
-    for one in hop.records if whole else targets & set(hop.records):
-        doubt = _doubt(reader, hop, ready, one, targets, again) if present.get(one) else None
-        if doubt:
-            doubts[one] = doubt
-    return replace(hop, doubts=doubts)
-
-
-def _doubt(
-    reader: Reader, hop: Hop, ready: Prepared, record: str, targets: Collection[str], again: Collection[str]
-) -> str | None:  # fmt: skip
-    name = hop.node, record
-    made = reader.made.get(name)
-    if not made and record not in targets:
-        return None if record in again else _NOT_MADE
-    if ready.partial or not made or name not in reader.checks or ready.code.kind == "view":
-        return None if not ready.doubts else ready.doubts[0]
-    if reader.checks[name] not in made:
-        return ready.doubts[0] if ready.doubts else _NO_LONGER
-    return None
-
-
-def _made(reader: Reader, ready: Prepared, ids: Sequence[str]) -> set[str]:
-    """Those of some records without edges that the query gives: they came from no record."""
-    target = reader.identity(ready.code.node)
-    names = [column.name for column in target.columns]
-    if ready.instead:
-        return set()
-    try:
-        rows = reader.warehouse.query(made_sql(reader.warehouse, ready.code.sql or "", names, target, ids))
-    except WarehouseError:
-        return set()
-    for row in rows:
-        if row["check_hash"] is not None:
-            reader.made.setdefault((ready.code.node, row["record_id"]), set()).add(row["check_hash"])
-    return {row["record_id"] for row in rows}

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 
 from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.hop import read_by
+from batch_audit.trace.again import judged
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Direction, Edge, Hop, Name, Record, Trace, weakest
-from batch_audit.trace.step import Ask, judged, prepare, read_hop
+from batch_audit.trace.step import Ask, prepare, read_hop
 from batch_audit.trace.stored import stored_edges, with_stored
 
 MOST_RECORDS = 50_000
