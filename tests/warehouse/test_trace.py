@@ -185,6 +185,24 @@ def test_sql_that_the_warehouse_refuses_is_a_hop_that_is_not_known(opened: Wareh
     assert traced(opened, codes(opened, sql, ("k",)), "things", "1").traces[0].hops[0].label == "exact"
 
 
+def test_columns_whose_type_has_no_equality_do_not_hinder_a_trace(opened: Warehouse) -> None:
+    sql = 'select k, body, v from shop."raw things"'
+    make(opened, """select 1 as k, cast('{"a": [1, 2]}' as json) as body, 5 as v""", sql)
+    known = codes(opened, sql, ("k",))
+    [hop] = traced(opened, known, "things", "1").traces[0].hops
+    assert ([edge.source for edge in hop.edges], hop.label) == (["1"], "exact")
+    down = traced(opened, known, "raw.things", "1", "downstream").traces[0].hops
+    assert [(edge.target, one.label) for one in down for edge in one.edges] == [("1", "exact")]
+
+
+def test_a_key_of_another_type_in_the_query_than_in_the_relation(opened: Warehouse) -> None:
+    sql = 'select cast(k as text) as k, v from shop."raw things"'
+    make(opened, "select 1 as k, 5 as v union all select 2, 6", 'select k, v from shop."raw things"')
+    known = codes(opened, sql, ("k",))
+    [hop] = traced(opened, known, "things", "2").traces[0].hops
+    assert ([edge.source for edge in hop.edges], hop.label, hop.doubts) == (["2"], "exact", {})
+
+
 def test_a_hop_is_one_query_however_many_records_it_is_for(
     opened: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

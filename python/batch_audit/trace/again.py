@@ -62,14 +62,17 @@ def _made_of_nothing(reader: Reader, ready: Prepared, ids: Sequence[str]) -> dic
         rows = reader.warehouse.query(made_sql(reader.warehouse, query, names, target, ids))
     except WarehouseError:
         return dict.fromkeys(ids, NOT_TOLD)
-    given: dict[str, set[str]] = {}
+    given: dict[str, set[str | None]] = {}
     for row in rows:
         given.setdefault(row["record_id"], set()).add(row["check_hash"])
     return {one: doubt for one in ids if (doubt := _of_nothing(reader, ready, one, given.get(one)))}
 
 
-def _of_nothing(reader: Reader, ready: Prepared, record: str, given: Collection[str] | None) -> str | None:
+def _of_nothing(
+    reader: Reader, ready: Prepared, record: str, given: Collection[str | None] | None
+) -> str | None:
     if given is None:
         return ready.doubts[0] if ready.doubts else NO_MORE
     current = reader.checks.get((ready.code.node, record))
-    return OTHERWISE if current is not None and current not in given and ready.code.kind != "view" else None
+    compared = current is not None and None not in given and ready.code.kind != "view"
+    return OTHERWISE if compared and current not in given else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -102,37 +102,55 @@ def _of_increment(reader: Reader, ready: Prepared, batch: str | None) -> Prepare
 def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
     """The edges of a hop, and how far they can be relied on. `doubts` of single records are not in it yet."""
     if ready.code.sql is None and ready.partial:
+        reasons = (ready.partial,)
         return Hop(
-            ready.code.node,
-            batch_id=ready.batch_id,
-            label="unknown",
-            reasons=(ready.partial,),
-            records=ask.ids,
+            ready.code.node, batch_id=ready.batch_id, label="unknown", reasons=reasons, records=ask.ids
         )
     target = reader.identity(ready.code.node, ready.columns[ready.code.node])
+    refused: WarehouseError | None = None
+    hop = Hop(ready.code.node)
+    for one, listed in _attempts(reader, ready, ask, target):
+        plan = planned(reader, one, parameters(target.key) if listed else {})
+        hop = _described(ready, plan, ask) if refused is None else hop
+        if plan.query.edges_sql is None:
+            return hop
+        try:
+            return _with_edges(reader, plan, hop, target, ask, listed)
+        except WarehouseError as error:
+            refused = refused or error
+    why = "the warehouse refused the query of its trace: " + str(refused).splitlines()[0]
+    return replace(hop, label="unknown", reasons=(*hop.reasons, why))
+
+
+def _attempts(
+    reader: Reader, ready: Prepared, ask: Ask, target: Identity
+) -> Iterator[tuple[Prepared, Mapping[str, str]]]:  # fmt: skip
+    """The ways to trace a hop, the best one first, with the values of the key that are looked up."""
     upstream = ask.occurrences_of is None
-    listed = target.listed(reader.warehouse, ask.ids) if upstream and _plain_key(ready, target) else {}
-    plan = planned(reader, ready, parameters(target.key) if listed else {})
-    hop = _described(ready, plan, ask)
-    if plan.query.edges_sql is None:
-        return hop
+    listed = target.listed(reader.warehouse, ask.ids) if upstream and ready.code.sql else {}
+    if listed:
+        yield ready, listed
+    # A key column of the query may be of another type than that of the relation.
+    yield ready, {}
+    only = _key_alone(ready, target)
+    if only is not None:
+        # Other columns may be of a type that has no equality, such as json on PostgreSQL.
+        yield only, listed
+
+
+def _key_alone(ready: Prepared, target: Identity) -> Prepared | None:
+    """The same with the key as the only output."""
+    if not target.key or ready.code.sql is None:
+        return None
     try:
-        return _with_edges(reader, plan, hop, target, ask, listed)
-    except WarehouseError as error:
-        if not listed:
-            return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
-    try:  # a key column of the query may be of another type than that of the relation
-        return _with_edges(reader, planned(reader, ready, {}), hop, target, ask, {})
-    except WarehouseError as error:
-        return replace(hop, label="unknown", reasons=(*hop.reasons, _refused(error)))
-
-
-def _refused(error: BatchAuditError) -> str:
-    return "the warehouse refused the query of its trace: " + str(error).splitlines()[0]
-
-
-def _plain_key(ready: Prepared, target: Identity) -> bool:
-    return bool(target.key) and bool(ready.code.sql)
+        parsed = sqlglot.parse_one(ready.code.sql, read=ready.code.dialect)
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return None
+    if not isinstance(parsed, exp.Query):
+        return None
+    columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in target.key]
+    sql = exp.select(*columns).from_(parsed.subquery("batch_audit_whole")).sql(ready.code.dialect)
+    return replace(ready, code=replace(ready.code, sql=sql))
 
 
 def planned(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
