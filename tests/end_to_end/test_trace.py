@@ -333,6 +333,10 @@ def test_a_python_model_is_unknown_and_says_so(shop: Shop) -> None:
 def test_only_paths_to_a_source_and_only_so_deep(shop: Shop) -> None:
     found = shop.traced("revenue", "1", to="raw.customers")
     assert ends(found) == {"model.shop.orders": {"10", "11"}, SOURCE_CUSTOMERS: {"1"}}
+    down = shop.traced("raw.orders", "11", "downstream", to="parties")
+    assert ends(down) == {
+        "model.shop.orders": {"11"}, "model.shop.revenue": {"1"}, "model.shop.parties": {"customer|1"},
+    }  # fmt: skip
     near = shop.traced("revenue", "1", depth=1)
     assert ends(near) == {"model.shop.orders": {"10", "11"}}
     assert near.traces[0].cut == ("--depth 1 ends at orders",)

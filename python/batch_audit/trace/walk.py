@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from batch_audit.lineage.code import NodeCode
@@ -42,6 +42,8 @@ class _Walk:
     cut: list[str] = field(default_factory=list)
     seen: set[Name] = field(default_factory=set)
     consumers: Mapping[str, list[str]] = field(default_factory=dict)
+    between: Set[str] | None = None
+    """The nodes that paths to `wanted.to` may pass, and that one; None where paths may end anywhere."""
 
     def run(self, root: Name) -> None:
         frontier: dict[str, set[str]] = {root[0]: {root[1]}}
@@ -111,24 +113,22 @@ class _Walk:
             return
         if self.wanted.direction == "downstream":
             for consumer in self.consumers.get(node, ()):
-                yield from self._down(consumer, node, ids)
+                if self.between is None or consumer in self.between:
+                    yield from self._down(consumer, node, ids)
         elif node in self.reader.codes and not self.reader.codes[node].leaf:
             yield from self._up(node, ids)
 
     def _up(self, node: str, ids: tuple[str, ...]) -> Iterator[Hop]:
-        only = (
-            None if self.wanted.to is None else _between(self.wanted.to, self.reader.codes) | {self.wanted.to}
-        )
         for batch, own in self._by_batch(node, ids).items():
             ready = prepare(self.reader, node, batch)
-            hop = read_hop(self.reader, ready, Ask(own, self.wanted.limit, only))
+            hop = read_hop(self.reader, ready, Ask(own, self.wanted.limit, self.between))
             self._know_ends(hop)
             present = {
                 one: self.records[node, one].hash is not None for one in own if (node, one) in self.records
             }
-            hop = self._unique(judged(self.reader, hop, ready, present, whole=only is None))
+            hop = self._unique(judged(self.reader, hop, ready, present, whole=self.between is None))
             rows = stored_edges(self.reader, node, [self.records[node, one] for one in own])
-            for one in with_stored(hop, rows, self.wanted.limit, only) if rows else [hop]:
+            for one in with_stored(hop, rows, self.wanted.limit, self.between) if rows else [hop]:
                 self._know_ends(one)
                 yield one
 
@@ -193,23 +193,27 @@ def consumers(codes: Mapping[str, NodeCode]) -> dict[str, list[str]]:
     return found
 
 
-def _between(to: str, codes: Mapping[str, NodeCode]) -> set[str]:
-    """The nodes below `to`: those that its records may reach."""
-    found: set[str] = set()
-    waiting = [to]
+def _between(to: str, codes: Mapping[str, NodeCode], direction: Direction) -> frozenset[str]:
+    """A node, and those that a path to it may pass: what is below it (upstream), or what it is made of (downstream)."""
+    below: dict[str, list[str]] = {}
+    for name, code in codes.items():
+        for one in code.inputs:
+            below.setdefault(one, []).append(name)
+    found, waiting = {to}, [to]
     while waiting:
         node = waiting.pop()
-        for name, code in codes.items():
-            if node in code.inputs and name not in found:
-                found.add(name)
-                waiting.append(name)
-    return found
+        near = below.get(node, []) if direction == "upstream" else codes[node].inputs if node in codes else ()
+        fresh = set(near) - found
+        found |= fresh
+        waiting += fresh
+    return frozenset(found)
 
 
 def trace(reader: Reader, root: Record, wanted: Wanted) -> Trace:
     """Follow a record in one direction."""
     below = consumers(reader.codes) if wanted.direction == "downstream" else {}
-    walk = _Walk(reader, wanted, {root.name: root}, consumers=below)
+    between = None if wanted.to is None else _between(wanted.to, reader.codes, wanted.direction)
+    walk = _Walk(reader, wanted, {root.name: root}, consumers=below, between=between)
     walk.run(root.name)
     found = Trace(wanted.direction, root, walk.records, tuple(walk.hops), tuple(dict.fromkeys(walk.cut)))
     return found if wanted.to is None else only_to(found, wanted.to)
