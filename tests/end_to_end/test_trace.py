@@ -59,6 +59,11 @@ FILES = {
         "select order_id, customer_id, day, amount from {{ ref('stg_orders') }}"
         "{% if is_incremental() %} where day > (select max(day) from {{ this }}){% endif %}"
     ),
+    "models/plain_log.sql": (
+        "{{ config(materialized='incremental', meta={'audit_key': 'order_id'}) }}\nselect order_id, amount"
+        " from {{ ref('stg_orders') }}"
+        "{% if is_incremental() %} where order_id > (select max(order_id) from {{ this }}){% endif %}"
+    ),
     "models/kept_now.sql": CAPTURED.format("table", "'order_id'") + (
         "select order_id, status from {{ ref('kept') }} where dbt_valid_to is null"
     ),
@@ -296,6 +301,16 @@ def test_an_increment_is_traced_by_the_code_and_the_inputs_of_its_batch(shop: Sh
     assert decided == {"10", "11", "12", "13", "14"}
 
 
+def test_an_increment_that_is_not_captured_is_traced_without_its_condition(shop: Shop) -> None:
+    for order in ("10", "15"):
+        found = shop.traced("plain_log", order)
+        assert ends(found) == {SOURCE_ORDERS: {order}}
+        [hop] = found.traces[0].hops
+        assert (hop.label, hop.doubts) == ("superset", {})
+        assert "input changed since" in hop.reasons[-1]
+        assert found.root.written.basis == "last build"
+
+
 def test_a_snapshot_s_record_comes_from_the_row_with_its_key(shop: Shop) -> None:
     found = shop.traced("kept", "13", depth=1)
     assert ends(found) == {"model.shop.orders": {"13"}}
@@ -312,6 +327,7 @@ def test_downstream_names_every_record_that_holds_something_of_a_row(shop: Shop)
         "model.shop.orders": {"11"}, "model.shop.revenue": {"1"}, "model.shop.days": {"2026-01-02"},
         "model.shop.parties": {"customer|1"}, "model.shop.ranked": {"11"}, "model.shop.big": {"1"},
         "model.shop.log": {"11"}, "model.shop.stored": {"11"}, "model.shop.kept_now": {"11"},
+        "model.shop.plain_log": {"11"},
         "model.shop.loose": {"1|2026-01-02"}, "model.shop.summary": {"1"}, "snapshot.shop.kept": {"11"},
     }  # fmt: skip
     # Everything that downstream names names the row again upstream.

@@ -53,13 +53,14 @@ def prepare(reader: Reader, node: str, batch: str | None, *, every: bool = False
     `every`: of an incremental model, what made the records of all its batches.
     """
     code, codes = reader.codes[node], reader.codes
-    built = reader.built(node)
+    # A view is made when it is read.
+    built = None if code.kind == "view" else reader.built(node)
     if batch is not None and built is not None and batch != built[0]:
         codes = reader.codes_of(batch)
         code = codes.get(node, code)
         moment: tuple[int, str] | None = reader.end_of(batch), batch
     else:
-        moment = None if built is None else (built[1], built[0])
+        moment = reader.until if built is None else (built[1], built[0])
         batch = None if built is None else built[0]
     own = reader.place(node, reader.until)
     doubts = [own.doubt] if own.doubt else []
