@@ -173,6 +173,16 @@ def test_every_way_of_showing_says_what_is_unknown_and_why() -> None:
     assert build_trace_page(answer(found)).label == "unknown"
 
 
+def test_who_decided_about_whom_is_said_in_both_directions() -> None:
+    edges = (Edge("1", "m.b", "1", "filter", "b"), Edge(None, "m.c", "1", "filter", "c"))
+    up = traced("upstream", Hop("m.a", step="filter", edges=edges, records=("1",)))
+    lines = [line for line in drawn(up).splitlines() if "decided" in line]
+    assert [line.split("  ")[-3] for line in lines] == ["decided", "decided about every record"]
+    down = traced("downstream", Hop("m.a", step="filter", edges=edges[:1], records=("1",)), root=("m.b", "1"))
+    assert "m.a 1  was decided by it" in drawn(down)
+    assert "was decided by it" in parsed(render_trace(answer(down))).words
+
+
 def test_a_long_tree_is_cut_on_the_page_and_says_so() -> None:
     found = traced("upstream", hop("m.a", [("1", "s", str(number)) for number in range(LINES_SHOWN + 500)]))
     page = parsed(render_trace(answer(found)))

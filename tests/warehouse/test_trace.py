@@ -203,6 +203,16 @@ def test_a_key_of_another_type_in_the_query_than_in_the_relation(opened: Warehou
     assert ([edge.source for edge in hop.edges], hop.label, hop.doubts) == (["2"], "exact", {})
 
 
+def test_keys_that_no_record_can_have_are_refused_in_words(opened: Warehouse) -> None:
+    sql = 'select k, v from shop."raw things"'
+    make(opened, "select 'a' as k, 5 as v", sql)
+    known = codes(opened, sql, ("k",))
+    for key in ("a\0b", "\udcff", "'; drop table shop.things; --", "a" * 100_000, ""):
+        with pytest.raises(ConfigurationError, match="has no record"):
+            traced(opened, known, "things", key)
+    assert opened.query("select count(*) as n from shop.things") == [{"n": 1}]
+
+
 def test_a_hop_is_one_query_however_many_records_it_is_for(
     opened: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

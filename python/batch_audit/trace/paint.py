@@ -85,7 +85,7 @@ def _record(branch: Branch, record: Record, names: Mapping[str, str], labels: Ma
     text = Text().append(visible(names.get(record.node, record.node)), "cyan").append(" ")
     text.append(key_text(record), "bold")
     if branch.role == "filter":
-        text.append("  decided" + (f" {branch.text}" if branch.text else ""), "italic")
+        text.append(f"  {branch.text}", "italic")
     path = labels.get(record.name, "exact")
     if path != branch.label:
         text.append(f"  {path} along its path", _COLOURS[path])

@@ -136,7 +136,10 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
     for edge in sorted(own, key=_order):
         name = (edge.source_node, edge.source) if up else (hop.node, edge.target or "")
         record = found.records.get(name)
-        text = "of every record" if edge.target is None else ""
+        text = (
+            "decided about every record" if edge.target is None else "decided" if up else "was decided by it"
+        )
+        text = text if edge.role == "filter" else ""
         changed = up and edge.used is not None and record is not None and record.hash != edge.used
         if record is not None:
             lines.setdefault(
@@ -147,7 +150,8 @@ def _under(found: Trace, branch: Branch) -> list[Branch]:
             )
         elif edge.target is None:
             lines.setdefault(
-                (name, edge.role), Branch("stop", role=edge.role, text=f"every record of {hop.node}")
+                (name, edge.role),
+                Branch("stop", role=edge.role, text=f"decided about every record of {hop.node}"),
             )
     more = [
         Branch("more", role=role, count=count, node=node if up else hop.node)

@@ -13,12 +13,15 @@ from batch_audit.lineage.code import NodeCode, codes_from_records, codes_of_mani
 from batch_audit.lineage.explore.from_store import lineage_records, moment_of
 from batch_audit.lineage.explore.known import Dataset, Origin
 from batch_audit.lineage.explore.names import readings
+from batch_audit.reports.text import shortened
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Record
 from batch_audit.trace.sql import near_sql
 from batch_audit.warehouses.base import Warehouse
 
 _NEAR = 3
+_SHOWN = 200
+"""Characters of a key in an error."""
 
 
 def codes_on_record(warehouse: Warehouse, as_of: str | None) -> tuple[dict[str, NodeCode], Origin]:
@@ -84,7 +87,7 @@ def find_record(reader: Reader, code: NodeCode, key: str | None, named: Sequence
             "  Name its key with meta: {audit_key: [...]}, or give its key column unique and not_null tests; then build"
             " with `batch-audit run`, or run `dbt compile`."
         )
-    wanted = parse_key(key_columns, key, named)
+    wanted = reader.warehouse.storable(parse_key(key_columns, key, named))
     try:
         found = reader.records(code.node, [wanted])[wanted]
     except WarehouseError:  # the value may be none of the column's type
@@ -95,7 +98,7 @@ def find_record(reader: Reader, code: NodeCode, key: str | None, named: Sequence
 
 
 def _not_there(reader: Reader, code: NodeCode, record: Record) -> str:
-    said = f"{code.name} has no record {record.record_id!r} ({', '.join(record.key)})"
+    said = f"{code.name} has no record {shortened(record.record_id, _SHOWN)!r} ({', '.join(record.key)})"
     if reader.until is not None:
         said += f" as of batch {reader.until[1]}"
     if record.note:

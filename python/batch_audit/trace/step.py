@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,6 +15,7 @@ from batch_audit.history.moments import folded
 from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.hop import Hop as Plan
 from batch_audit.lineage.hop import plan_hop, quoted_relation, read_by
+from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.trace.incremental import reads_itself, without_self
 from batch_audit.trace.reader import Reader
 from batch_audit.trace.result import Edge, Hop, Label, Role, weakest
@@ -119,7 +121,9 @@ def read_hop(reader: Reader, ready: Prepared, ask: Ask) -> Hop:
             return _with_edges(reader, plan, hop, target, ask, listed)
         except WarehouseError as error:
             refused = refused or error
-    why = "the warehouse refused the query of its trace: " + str(refused).splitlines()[0]
+    # env_var may have put secrets into the code that dbt compiled.
+    said = hide_known(str(refused).splitlines()[0], secret_values(os.environ))
+    why = f"the warehouse refused the query of its trace: {said}"
     return replace(hop, label="unknown", reasons=(*hop.reasons, why))
 
 
