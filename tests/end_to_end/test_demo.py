@@ -15,9 +15,12 @@ import pytest
 from batch_audit.demonstration import FIRST_DROP, SECOND_DROP, Step, prepare_folder, run_step
 from batch_audit.errors import BatchAuditError, ConfigurationError
 from batch_audit.package import demo_dir
+from batch_audit.trace.reader import Reader
+from batch_audit.trace.start import codes_on_record
 from tests.end_to_end import demo_expectation as expected
 from tests.support.project import Project
 from tests.support.target import Target
+from tests.support.tracing import replay_every_record
 
 AUDIT_COLUMNS = ("audit_batch_id", "audit_loaded_at", "audit_record_hash")
 SNAPSHOT_COLUMNS = ("dbt_scd_id", "dbt_updated_at", "dbt_valid_from", "dbt_valid_to")
@@ -140,6 +143,25 @@ def failing_payments(project: Project, batch: str) -> list[str]:
     return sorted(row["record_id"] for row in rows)
 
 
+def assert_every_record_is_traced(project: Project) -> None:
+    """Each hop of each record is exact, and the model's SQL over only the traced rows gives the record again."""
+    warehouse = project.warehouse()
+    try:
+        codes, _ = codes_on_record(warehouse, None)
+        reader = Reader(warehouse, codes)
+        replayed = {
+            code.name: replay_every_record(reader, code.node)
+            for code in codes.values()
+            if code.kind == "table"
+        }
+    finally:
+        warehouse.close()
+    assert set(replayed) == set(MODELS) - set(KINDS)
+    for model, (records, wrong) in replayed.items():
+        assert records == project.query(f"select count(*) as n from shop.{model}")[0]["n"] > 0
+        assert wrong == []
+
+
 @pytest.mark.slow
 def test_the_demo_records_exactly_what_its_drops_say(demo: Demo) -> None:
     assert_on_record(demo.project, *demo.batches)
@@ -185,6 +207,11 @@ def test_the_demo_leaves_a_report_of_each_batch(demo: Demo) -> None:
 
 
 @pytest.mark.slow
+def test_every_record_of_the_demo_is_traced_to_rows_that_make_it_again(demo: Demo) -> None:
+    assert_every_record_is_traced(demo.project)
+
+
+@pytest.mark.slow
 def test_the_store_of_the_demo_verifies_until_somebody_alters_it(demo: Demo, tmp_path: Path) -> None:
     project = replace(demo.project, root=tmp_path / "copy")
     shutil.copytree(demo.project.root, project.root, symlinks=True)
@@ -212,6 +239,7 @@ def test_on_postgres_the_same_records_change(make_project: Callable[..., Project
     batches = project.audit("select batch_id from {audit}.rpt_batch_summary order by started_at")
     assert_on_record(project, *(row["batch_id"] for row in batches))
     assert failing_payments(project, batches[1]["batch_id"]) == sorted(expected.bad_payments(SECOND))
+    assert_every_record_is_traced(project)
 
 
 def test_the_demo_does_not_write_into_a_folder_with_something_else(tmp_path: Path) -> None:

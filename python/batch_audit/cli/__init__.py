@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, _Lazy] = {
     "backfill": _Lazy("batch_audit.cli.backfill", "Record what snapshots tell of the time before capture."),
     "openlineage": _Lazy("batch_audit.cli.openlineage", "Write a batch as OpenLineage run events."),
     "lineage": _Lazy("batch_audit.cli.lineage", "Show where columns come from, and what a change touches."),
+    "trace": _Lazy("batch_audit.cli.trace", "Show which records a record came from, or went into."),
     "report": _Lazy("batch_audit.cli.report", "Render reports from the store."),
 }
 

@@ -84,7 +84,7 @@ def after(warehouse: Warehouse, trail: Trail, wanted: str) -> Capture:
                 " 2026-11-24T04:33:41Z.\n  `batch-audit status` lists the batches."
             )
         return _seen(trail, at_time(trail, moment, wanted), moment, wanted)
-    end = _end_of_batch(warehouse, batch)
+    end = end_of_batch(warehouse, batch)
     own = [capture for capture in trail.captures if capture.batch_id == batch]
     capture = own[-1] if own else at_time(trail, end, f"batch {batch}")
     return _seen(trail, capture, end, f"batch {batch}")
@@ -118,7 +118,8 @@ def find_batch(warehouse: Warehouse, wanted: str) -> str | None:
     return found[0] if found else None
 
 
-def _end_of_batch(warehouse: Warehouse, batch: str) -> int:
+def end_of_batch(warehouse: Warehouse, batch: str) -> int:
+    """When a batch last wrote something, in microseconds UTC."""
     rows = warehouse.query(
         f"select max(moment) as moment from (select max(occurred_at) as moment from {warehouse.table('audit_event')}"
         f" where batch_id = {warehouse.literal(batch)} and event_type <> 'record_write' union all"

@@ -39,7 +39,7 @@ _FILTERS = (
 
 def render_html(report: BatchReport) -> str:
     """The page of a batch: no script, no network, nothing but itself. The same report gives the same bytes."""
-    return _rendered(
+    return render(
         "batch.html.j2", ["report.css"],
         r=report, batch=report.batch, page=build_page(report), changes_per_node=CHANGES_PER_NODE,
     )  # fmt: skip
@@ -50,13 +50,14 @@ def render_record(history: RecordHistory, store: str) -> str:
 
     Raises ConfigurationError for a relation without captures.
     """
-    return _rendered(
+    return render(
         "record.html.j2", ["report.css", "record.css"],
         history=history, page=build_record_page(history), store=store,
     )  # fmt: skip
 
 
-def _rendered(template: str, styles: list[str], **context: Any) -> str:
+def render(template: str, styles: list[str], **context: Any) -> str:
+    """A page with its styles in it, and a policy that lets it load nothing."""
     from markupsafe import Markup
 
     css = "".join(map(_stylesheet, styles))

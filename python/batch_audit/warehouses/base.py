@@ -93,6 +93,9 @@ class Warehouse(Protocol):
     def of_record(self, target: str, record_id: str) -> str:
         """A condition on audit_event for the changes of one record of a node, as this engine finds them best."""
 
+    def of_records(self, target: str, record_ids: Sequence[str]) -> str:
+        """Like `of_record`, for the changes of any of several records, of which there is at least one."""
+
     def whole_passes(self) -> AbstractContextManager[None]:
         """Joins inside read each relation once, whatever the engine believes of their sizes.
 

@@ -62,6 +62,10 @@ class DuckDBWarehouse:
     def of_record(self, target: str, record_id: str) -> str:
         return f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
 
+    def of_records(self, target: str, record_ids: Sequence[str]) -> str:
+        listed = ", ".join(map(self.literal, record_ids))
+        return f"target = {self.literal(target)} and record_id in ({listed})"
+
     def whole_passes(self) -> AbstractContextManager[None]:
         return nullcontext()
 

@@ -90,6 +90,12 @@ class PostgresWarehouse:
         exact = f"target = {self.literal(target)} and record_id = {self.literal(record_id)}"
         return f"target || '|' || record_id = {both} and {exact}"
 
+    def of_records(self, target: str, record_ids: Sequence[str]) -> str:
+        both = ", ".join(self.literal(f"{target}|{record_id}") for record_id in record_ids)
+        listed = ", ".join(map(self.literal, record_ids))
+        exact = f"target = {self.literal(target)} and record_id in ({listed})"
+        return f"target || '|' || record_id in ({both}) and {exact}"
+
     def at_places(self, table: str, columns: Sequence[str], places: Sequence[Place]) -> list[dict[str, Any]]:
         if not places:
             return []

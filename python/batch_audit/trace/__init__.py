@@ -1,0 +1,1 @@
+"""Where a record came from and where it went: `batch-audit trace`."""
