@@ -187,6 +187,10 @@ def test_batches_go_on_as_the_writer_and_a_new_month_is_added(users: tuple[Proje
     status, told = run(project, "dbt", "run")
     assert (status, told["notes"]) == (0, [])
     project.batch_audit("verify")
+    findings = json.loads(project.batch_audit("doctor", "--format", "json", check=False).stdout)["findings"]
+    assert [one["why"] for one in findings if one["check"] == "protection"] == [
+        "the user who runs batches may only add to the store"
+    ]
     with session(project, names["reader"]) as cursor:
         cursor.execute(f"select count(*) from {audit}.rpt_batch_summary")
         assert cursor.fetchone()[0] == 3
