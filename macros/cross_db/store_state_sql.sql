@@ -42,7 +42,10 @@
         from here where not has_schema_privilege(oid, 'CREATE')
         union all
         select 'ownership of table ' || min(relname) || ', to which a month is added', 'grant ' || quote_ident(pg_get_userbyid(relowner))
-        from stored where relkind = 'p' and not pg_has_role(relowner, 'USAGE') group by relowner
+        from stored where relkind = 'p' and not pg_has_role(relowner, 'USAGE') and not exists (
+            select 1 from pg_proc as f join here on here.oid = f.pronamespace
+            where f.proname = 'audit_add_month' and has_function_privilege(f.oid, 'EXECUTE')
+        ) group by relowner
     {% endset %}
     {% set writing %}
         select 'TEMPORARY on database ' || current_database(), 'grant temporary on database ' || quote_ident(current_database())

@@ -64,20 +64,27 @@
     {% endif %}
     {% set parent = batch_audit.store_relation(table[:-8]) %}
     {% set month = table[-7:].replace("_", "-") %}
+    {# A store that `batch-audit harden` has taken over belongs to a role of its own, and has a function for this. #}
+    {% set function = parent.include(identifier=false) ~ ".audit_add_month" %}
     {{
         return(
-            "create table "
+            "do $batch_audit$ begin if to_regprocedure("
+            ~ batch_audit.text_literal(function ~ "(text)")
+            ~ ") is not null then perform "
+            ~ function
+            ~ "("
+            ~ batch_audit.text_literal(month)
+            ~ "); else create table "
             ~ relation
             ~ " (like "
             ~ parent
-            ~ ");\n"
-            ~ "alter table "
+            ~ "); alter table "
             ~ parent
             ~ " attach partition "
             ~ relation
             ~ " for values in ("
             ~ batch_audit.text_literal(month)
-            ~ ");"
+            ~ "); end if; end $batch_audit$;"
         )
     }}
 {% endmacro %}

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, _Lazy] = {
     "run": _Lazy("batch_audit.cli.run", "Run a batch: dbt, or a script with several dbt calls."),
     "seal": _Lazy("batch_audit.cli.seal", "Close and seal what a batch left open."),
     "verify": _Lazy("batch_audit.cli.verify", "Prove that nobody altered the store, or name what is wrong."),
+    "harden": _Lazy("batch_audit.cli.harden", "Make the store append-only for everybody (PostgreSQL)."),
     "status": _Lazy("batch_audit.cli.status", "Show batches, unsealed rows and the store's size."),
     "history": _Lazy("batch_audit.cli.history", "Show every version of a record."),
     "diff": _Lazy("batch_audit.cli.diff", "Show the net change of a relation between two batches."),

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -255,6 +255,9 @@ def _refresh_views(written: Written, month: str, busy: Busy) -> list[str]:
         return []
     with busy("Building the audit's views, once for this version"):
         problem = build_views(written.settings, month)
+        if problem is None:
+            with suppress(BatchAuditError), opened(written.settings) as warehouse:
+                warehouse.show_readers()
     return [f"the package's views could not be built, so there are no reports: {problem}"] if problem else []
 
 

@@ -188,6 +188,9 @@ class Warehouse(Protocol):
     def ordered_concat(self, expression: str, order_by: str) -> str:
         """SQL aggregate that joins a text expression, without separator, in the given order."""
 
+    def show_readers(self) -> None:
+        """Let the readers of a hardened store see its views that show no values; views that are new lack that."""
+
     def close(self) -> None:
         """Release the connection, so that another process can open the database. Closing twice is fine."""
 

@@ -243,6 +243,9 @@ class DuckDBWarehouse:
     def ordered_concat(self, expression: str, order_by: str) -> str:
         return f"string_agg({expression}, '' order by {order_by})"
 
+    def show_readers(self) -> None:
+        return
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

@@ -316,6 +316,14 @@ class PostgresWarehouse:
     def ordered_concat(self, expression: str, order_by: str) -> str:
         return f"string_agg({expression}, '' order by {order_by})"
 
+    def show_readers(self) -> None:
+        from batch_audit.warehouses.postgres_catalog import reader_roles, views_without_values
+        from batch_audit.warehouses.postgres_roles import reader_grants
+
+        for reader in reader_roles(self):
+            for statement in reader_grants(self.audit_schema, views_without_values(self), reader):
+                self.execute(statement)
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True

@@ -53,6 +53,7 @@ CHECKS = (
     Check("databases", models.databases, ("manifest", "warehouse")),
     Check("permissions", store.permissions, ("warehouse",)),
     Check("store", store.store, ("warehouse",)),
+    Check("protection", store.protection, ("warehouse",)),
     Check("package views", store.package_views, ("warehouse",)),
     Check("spool", store.spool, ()),
 )

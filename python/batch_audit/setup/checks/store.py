@@ -62,6 +62,27 @@ def store(context: Context) -> Iterator[Finding]:
         yield Finding("ok", warehouse.audit_schema, "the store exists and every segment is sealed")
 
 
+def protection(context: Context) -> Iterator[Finding]:
+    """What keeps others, and the user who runs batches, from changing what is stored."""
+    warehouse = context.connected
+    if warehouse.engine == "duckdb":
+        why = "DuckDB has no roles: whoever can write the file can change the store, and only digests would tell"
+        yield Finding("ok", warehouse.database, why, "Keep digests elsewhere: batch-audit run --digest-dir.")
+        return
+    [held] = warehouse.query(
+        "select coalesce(bool_or(pg_has_role(c.relowner, 'USAGE') or has_table_privilege(c.oid, 'UPDATE') or"
+        " has_table_privilege(c.oid, 'DELETE')), false) as changing, count(*) as tables from pg_class as c join"
+        f" pg_namespace as n on n.oid = c.relnamespace where n.nspname = {warehouse.literal(warehouse.audit_schema)}"
+        " and c.relname in ('audit_event', 'audit_block')"
+    )
+    if held["tables"] and held["changing"]:
+        why = "the user who runs batches may change and delete what is stored, and only digests would tell"
+        remedy = "Let an administrator run `batch-audit harden`; keep digests elsewhere: batch-audit run --digest-dir."
+        yield Finding("ok", warehouse.audit_schema, why, remedy)
+    elif held["tables"]:
+        yield Finding("ok", warehouse.audit_schema, "the user who runs batches may only add to the store")
+
+
 def package_views(context: Context) -> Iterator[Finding]:
     """The package's views are built, by this version."""
     found, wanted = built_version(context.connected), this_version()

@@ -1,0 +1,87 @@
+"""`batch-audit harden`: make the store append-only for everybody, and give each their own rights."""
+
+from __future__ import annotations
+
+import click
+
+from batch_audit.cli import common_options, machines, people
+from batch_audit.errors import ConfigurationError, StoreMissingError
+from batch_audit.settings import Settings
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Show the SQL and run nothing.")
+@click.option(
+    "--role-prefix",
+    metavar="NAME",
+    help="How the roles' names begin. [default: the database and the audit schema]",
+)
+@click.option(
+    "--writer", "writers", multiple=True, metavar="USER", help="A user who runs batches; repeat it."
+)
+@click.option("--reader", "readers", multiple=True, metavar="USER", help="A user of reports; repeat it.")
+@click.option("--privacy", "officers", multiple=True, metavar="USER", help="Who may erase values; repeat it.")
+@common_options
+def command(
+    settings: Settings, *, dry_run: bool, role_prefix: str | None, writers: tuple[str, ...],
+    readers: tuple[str, ...], officers: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Make the store append-only for everybody (PostgreSQL).
+
+    Creates roles: an owner that nobody logs in as, a writer that may only add rows, a reader that sees the reports
+    which show no values, and a privacy officer who may also erase values through one function. Triggers refuse UPDATE,
+    DELETE and TRUNCATE of the store's tables, whoever asks, and DROP where the user is a superuser. All in one
+    transaction; running it again is fine.
+
+    Use a user who administers the database (--target), not the one who runs batches. docs/trust.md says what it does
+    not protect from.
+    """
+    from batch_audit.warehouses import open_warehouse
+    from batch_audit.warehouses.postgres_catalog import read_facts
+    from batch_audit.warehouses.postgres_roles import KINDS, Members, Roles, harden_steps
+
+    warehouse = open_warehouse(settings)
+    try:
+        if warehouse.engine != "postgres":
+            raise ConfigurationError(
+                f"{warehouse.engine} has no roles: whoever can write the file can change what is in it.\n"
+                "  Let its permissions keep others out, and keep digests elsewhere: batch-audit digest."
+            )
+        if not warehouse.store_exists():
+            raise StoreMissingError(
+                f"There is no audit store in {warehouse.database}.{warehouse.audit_schema}.\n"
+                "  `batch-audit init`, or a first audited batch, makes it."
+            )
+        roles = Roles(role_prefix or f"{warehouse.database}_{warehouse.audit_schema}")
+        facts = read_facts(warehouse, roles)
+        steps = harden_steps(facts, roles, Members(writers, readers, officers))
+        if not dry_run:
+            with warehouse.transaction():
+                for step in steps:
+                    warehouse.execute(";\n".join(step.statements))
+    finally:
+        warehouse.close()
+    if settings.format == "json":
+        machines(
+            {
+                "dry_run": dry_run, "superuser": facts.superuser,
+                "roles": {kind: getattr(roles, kind) for kind in KINDS},
+                "steps": [{"why": step.why, "statements": list(step.statements)} for step in steps],
+            }
+        )  # fmt: skip
+        return
+    if dry_run:
+        click.echo("\n\n".join(f"-- {one.why}\n" + ";\n".join(one.statements) + ";" for one in steps))
+        return
+    console = people(settings)
+    for step in steps:
+        console.print(f"done  {step.why}", markup=False, soft_wrap=True)
+    if facts.user in writers or not writers:
+        console.print(
+            f"next  let the user who runs batches write: --writer USER, or `grant \"{roles.writer}\" to …`",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+    if not facts.superuser:
+        console.print(
+            "note  dropping tables is not refused: that takes a superuser", markup=False, soft_wrap=True
+        )
