@@ -1,6 +1,7 @@
 """Fixtures for every suite: engines, a database per test, and dbt projects in temporary folders."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.postgres import end_run, fresh_database, lead_run, server_url
+from tests.support.prepared import build_store
 from tests.support.project import Project, write_project
 from tests.support.target import Target
 
@@ -53,12 +55,40 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def warehouse_target(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Target]:
-    """An empty database on the engine, gone after the test."""
+    """An empty database on the engine, gone after the test.
+
+    With `@pytest.mark.prepared` it has the store and the package's views already, as after `batch-audit init`, which
+    saves their build; for tests of what comes after it.
+    """
+    prepared = request.node.get_closest_marker("prepared") is not None
     if engine == "duckdb":
-        yield Target(engine="duckdb", database="warehouse", path=tmp_path / "warehouse.duckdb")
+        path = tmp_path / "warehouse.duckdb"
+        if prepared:
+            shutil.copy(request.getfixturevalue("prepared_duckdb"), path)
+        yield Target(engine="duckdb", database="warehouse", path=path)
     else:
-        with fresh_database(request.getfixturevalue("postgres_url")) as connection:
+        template = request.getfixturevalue("prepared_postgres") if prepared else None
+        with fresh_database(request.getfixturevalue("postgres_url"), template) as connection:
             yield Target(engine="postgres", database=connection["dbname"], connection=connection)
+
+
+@pytest.fixture(scope="session")
+def prepared_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DuckDB file with the store and the package's views in it."""
+    folder = tmp_path_factory.mktemp("prepared_duckdb")
+    path = folder / "warehouse.duckdb"
+    build_store(folder / "project", Target(engine="duckdb", database="warehouse", path=path))
+    return path
+
+
+@pytest.fixture(scope="session")
+def prepared_postgres(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with the store and the package's views in it, to which nobody is connected."""
+    folder = tmp_path_factory.mktemp("prepared_postgres")
+    with fresh_database(postgres_url) as connection:
+        target = Target(engine="postgres", database=connection["dbname"], connection=connection)
+        build_store(folder / "project", target)
+        yield connection["dbname"]
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from batch_audit.lineage.explore.known import Known
 from tests.support.project import Project
 from tests.support.runs import run
 
+pytestmark = pytest.mark.prepared
+
 # Valid on its engine, and not understood by the parser.
 UNREADABLE = {"duckdb": "cast(n as int)!", "postgres": "operator(pg_catalog.-) n"}
 FILES = {

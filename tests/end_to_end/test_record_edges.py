@@ -10,6 +10,8 @@ from batch_audit.ledger.text import record_text, sha256_hex
 from tests.support.project import DISPATCH, HOOK, Project
 from tests.support.runs import assert_proved, run
 
+pytestmark = pytest.mark.prepared
+
 CAPTURED = "meta: {audit_capture: changes, audit_lineage: records}"
 FILES = {
     "models/people.sql": "{{ config(materialized='view') }}\nselect id, name from {{ source('raw', 'people') }}",

@@ -9,6 +9,8 @@ import pytest
 from tests.support.project import Project
 from tests.support.runs import assert_proved, run
 
+pytestmark = pytest.mark.prepared
+
 FILES = {
     "seeds/people.csv": "id,email,region,changed_at\n1,a@x.o,7,2026-01-01 00:00:00\n2,b@x.o,8,2026-01-01 00:00:01\n",
     "models/stg.sql": (

@@ -82,10 +82,13 @@ def _server(data: Path) -> Any:
 
 
 @contextmanager
-def fresh_database(url: str) -> Iterator[dict[str, str]]:
-    """Make an empty database, give its connection parameters, drop it at the end whoever is connected."""
+def fresh_database(url: str, template: str | None = None) -> Iterator[dict[str, str]]:
+    """Make an empty database, give its connection parameters, drop it at the end whoever is connected.
+
+    With `template` it is a copy of that database.
+    """
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _administer(url, f"create database {name}")
+    _administer(url, f"create database {name}" + (f" template {template}" if template else ""))
     try:
         yield parse_dsn(make_dsn(url, dbname=name))
     finally:
