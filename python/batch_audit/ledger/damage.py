@@ -43,7 +43,7 @@ MEANINGS: Final = {
     "witness_broken": "A line of the witness cannot be read or does not follow the one before: it was changed or cut.",
     "witness_contradicted": "The witness remembers another digest of this number: one of them was replaced.",
     "witness_cut": "Digests are newer than the witness: its end was removed, or a run could not append to it.",
-    "digest_of_another_store": "The chain has another first block: it was begun anew, or the digest is of another store.",
+    "digest_of_another_store": "The chain has another first block: it was begun anew, or the digest is of other data.",
     "tail_truncated": "The block that was vouched for is gone: newest blocks were removed, or an old copy put back.",
     "store_restored": "The block that was vouched for is gone, and this is another copy of the store: it was restored.",
     "chain_rewritten": "Another block stands where one was vouched for: the chain was rewritten from there or earlier.",

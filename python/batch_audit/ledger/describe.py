@@ -46,6 +46,8 @@ def _what_to_do(result: VerifyResult) -> str:
 
 
 def _verdict(result: VerifyResult, store: str) -> str:
+    if result.ok and result.coverage.unread_segments:
+        return f"{store}: no damage in what was checked, which was not everything."
     if result.ok:
         return f"{store}: intact. Every row is as it was sealed, every block follows the one before it."
     if set(result.kinds) == {"nothing_sealed"}:
