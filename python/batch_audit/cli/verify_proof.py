@@ -56,4 +56,5 @@ def command(proof_file: Path, public_keys: tuple[Path, ...], digests: tuple[Path
     click.echo(f"proven: {why}; the event is in block {proof.blocks[0].block_no}")
     for name, value in (*event.items(), *(proof.payload or {}).items()):
         if value is not None:
-            click.echo(f"  {name}  {value}")
+            # As JSON: a value may hold what a terminal would obey.
+            click.echo(f"  {name}  {json.dumps(value)}")

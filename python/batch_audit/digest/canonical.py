@@ -52,13 +52,15 @@ def members(value: Any, what: str, **types: type | tuple[type, ...]) -> Mapping[
         kinds = expected if isinstance(expected, tuple) else (expected,)
         # In Python true is an int, in a digest it is not.
         if type(value[name]) not in kinds:
-            raise UnreadableError(f"{what} has a wrong {name}: {_short(repr(value[name]))}")
+            raise UnreadableError(f"{what} has a wrong {name}: {shown(repr(value[name]))}")
     return value
 
 
+def shown(text: str) -> str:
+    """Text of somebody else as it may be shown: on one line, not long, nothing that a terminal would obey."""
+    plain = text if text.isprintable() else ascii(text)
+    return plain if len(plain) <= 120 else plain[:117] + "…"
+
+
 def _first_line(error: BaseException) -> str:
-    return _short(str(error).splitlines()[0] if str(error) else type(error).__name__)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 120 else text[:117] + "…"
+    return shown(str(error).splitlines()[0] if str(error) else type(error).__name__)

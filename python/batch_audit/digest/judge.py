@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from batch_audit.digest.canonical import shown
 from batch_audit.digest.coverage import DigestCoverage, DigestResult
 from batch_audit.digest.envelope import Signed
 from batch_audit.digest.folder import Given
@@ -70,7 +71,7 @@ def judge_digests(evidence: Evidence, store: OnRecord) -> DigestResult:
         witness_lines=None if evidence.witness is None else len(lines),
         batches_without=_without(ordered, store),
         moves=tuple(_moves(ordered, store)),
-        restores=tuple(f"digest {digest.sequence}: {digest.restored}" for digest in digests if digest.restored),
+        restores=tuple(f"digest {digest.sequence}: {shown(digest.restored)}" for digest in digests if digest.restored),
         lost_digests=lost,
         timestamps=tuple(_timestamps_told(ordered, evidence)),
     )  # fmt: skip
@@ -233,7 +234,7 @@ def _moves(ordered: Sequence[Named], store: OnRecord) -> Iterator[str]:
     known = [(when, identity) for when, identity in [*seen, ("now", store.identity)] if identity is not None]
     for (before, was), (after, now) in pairwise(known):
         if was != now:
-            yield f"between {before} and {after}: {was} became {now}"
+            yield f"between {before} and {after}: {shown(was)} became {shown(now)}"
 
 
 def _timestamp_damages(ordered: Sequence[Named], evidence: Evidence) -> Iterator[Damage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from batch_audit.digest.canonical import canonical, members, read_canonical
@@ -54,12 +55,10 @@ class Proof:
     @property
     def event(self) -> dict[str, str | None]:
         """The event's columns as its row text says them. Raises UnreadableError for a text that is no event's."""
-        head, *fields = self.row_text.split("|")[:1], *self.row_text.split("|")[3:]
-        if head != ["v1"] or row_text(EVENT.name, [_value(field) for field in fields]) != self.row_text:
+        fields = [_value(field) for field in self.row_text.split("|")[3:]]
+        if len(fields) != len(EVENT.hashed) or row_text(EVENT.name, fields) != self.row_text:
             raise UnreadableError("its row text is not that of an event")
-        if len(fields) != len(EVENT.hashed):
-            raise UnreadableError(f"its row text has {len(fields)} fields, an event has {len(EVENT.hashed)}")
-        return dict(zip(EVENT.hashed, map(_value, fields), strict=True))
+        return dict(zip(EVENT.hashed, fields, strict=True))
 
     def file(self) -> bytes:
         """The proof as it is kept: canonical JSON and a line break."""
@@ -140,6 +139,6 @@ def _chain_problems(blocks: Sequence[Block]) -> Iterator[str]:
     for block in blocks:
         if block.expected_hash() != block.block_hash:
             yield f"block {block.block_no} does not hash to its block_hash"
-    for before, after in zip(blocks, blocks[1:], strict=False):
+    for before, after in pairwise(blocks):
         if (after.block_no, after.previous_hash) != (before.block_no + 1, before.block_hash):
             yield f"block {after.block_no} does not follow block {before.block_no}"
