@@ -46,7 +46,7 @@ def members(value: Any, what: str, **types: type | tuple[type, ...]) -> Mapping[
     if value.keys() != types.keys():
         wrong = sorted(map(str, value.keys() ^ types.keys()))
         raise UnreadableError(
-            f"{what} has not the members that it should have: see {_short(', '.join(wrong))}"
+            f"{what} has not the members that it should have: see {shown(', '.join(wrong))}"
         )
     for name, expected in types.items():
         kinds = expected if isinstance(expected, tuple) else (expected,)
