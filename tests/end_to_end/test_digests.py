@@ -13,7 +13,7 @@ from tests.support.project import Project
 from tests.support.runs import FILES, run
 
 pytestmark = pytest.mark.slow
-PASSPHRASE = "correct horse battery"
+PASSPHRASE = "correct horse battery"  # noqa: S105
 
 
 def environment(project: Project, folder: Path, **added: str) -> dict[str, str]:
