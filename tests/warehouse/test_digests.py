@@ -241,6 +241,14 @@ def test_nothing_sealed_and_nowhere_to_write_is_evidence_that_misses(
         publish(empty.store.warehouse, Request(out=tmp_path / "file" / "digests"))
 
 
+def test_a_digest_without_its_timestamp_is_written_and_says_so(kept: Kept) -> None:
+    published = kept.publish(timestamp_url="http://127.0.0.1:9/")
+
+    assert published.missing is not None and "gave no timestamp" in published.missing
+    assert published.path is not None and published.path.exists()
+    assert kept.verify().ok
+
+
 def test_a_part_of_the_store_is_checked_and_the_rest_is_said_not_to_be(kept: Kept) -> None:
     """Segment s-first has 316 rows in blocks 1 to 4."""
     kept.store.attack(f"update {{audit_event}} set actor = 'eve' where {ROW_17}")
