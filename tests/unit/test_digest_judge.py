@@ -89,6 +89,13 @@ def test_a_moved_store_that_lost_nothing_is_told_and_is_no_damage() -> None:
 
     assert kinds(result) == [] and len(result.coverage.moves) == 1
     assert judged(identity=None).coverage.moves == ()
+    # Another login may not ask for all of it.
+    parts = digest_of(BLOCKS, None, key(1))
+    seen = changed(
+        parts, 1, store=replace(parts.digest.store, identity="cluster 1 timeline 1, database 5, table 6")
+    )
+    assert judged([seen], identity="cluster unknown, database 5, table 6").coverage.moves == ()
+    assert len(judged([seen], identity="cluster unknown, database 7, table 6").coverage.moves) == 1
 
 
 def test_a_tail_that_was_rewritten_and_sealed_anew_is_named_where_it_begins() -> None:

@@ -1,8 +1,10 @@
 """Digests of stores on both engines: written, held against the store, and against what an administrator can do."""
 
 import json
+import re
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from batch_audit.ledger.verify import verify_store
 from batch_audit.proof.check import check
 from batch_audit.proof.proof import problems, read_proof
 from batch_audit.proof.prove import prove
+from batch_audit.warehouses.incarnation import identity_of
 from tests.support.attacks import ROW_17
 from tests.support.copies import copied
 from tests.support.project import Project
@@ -164,13 +167,9 @@ def test_a_digest_that_is_removed_forged_or_put_in_by_somebody_without_the_key_i
     original = path.read_bytes()
     path.unlink()
     assert kept.first(witness=False) == ("digest_missing", 12)
-    with pytest.raises(VerificationFailed, match="does not follow digest 1"):
-        kept.publish()
 
     path.write_bytes(original.replace(b'"keyid":"', b'"keyid":"0'))
     assert kept.first(witness=False)[0] == "digest_unreadable"
-    with pytest.raises(VerificationFailed, match="is no digest"):
-        kept.publish()
 
     envelope = json.loads(original)
     envelope["signatures"][0]["sig"] = json.loads((kept.digests / "digest-00000001.json").read_bytes())[
@@ -178,6 +177,22 @@ def test_a_digest_that_is_removed_forged_or_put_in_by_somebody_without_the_key_i
     ][0]["sig"]
     path.write_bytes(json.dumps(envelope, separators=(",", ":"), sort_keys=True).encode() + b"\n")
     assert kept.first() == ("digest_forged", 16)
+
+
+def test_nothing_follows_a_newest_digest_that_cannot_be_read_or_is_not_the_witnesss(kept: Kept) -> None:
+    path = kept.digests / "digest-00000002.json"
+    original = path.read_bytes()
+    path.write_bytes(original[:-1])
+    with pytest.raises(VerificationFailed, match="is no digest: it does not end with a line break"):
+        kept.publish()
+    path.write_bytes(original)
+    kept.witness.write_bytes(kept.witness.read_bytes().splitlines(keepends=True)[0])
+    (kept.digests / "digest-00000001.json").unlink()
+    kept.publish()
+    (kept.digests / "digest-00000003.json").rename(kept.digests / "named.json")
+    assert kept.publish().signed.digest.sequence == 4
+    path.write_bytes(original)
+    assert len(kept.witness.read_bytes().splitlines()) == 4
 
 
 def test_a_key_is_missed_and_another_one_is_not_taken(kept: Kept) -> None:
@@ -239,6 +254,37 @@ def test_nothing_sealed_and_nowhere_to_write_is_evidence_that_misses(
     (tmp_path / "file").write_text("")
     with pytest.raises(EvidenceIncomplete, match="could not be written"):
         publish(empty.store.warehouse, Request(out=tmp_path / "file" / "digests"))
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+def test_digests_that_are_written_at_once_follow_each_other(
+    kept: Kept, make_project: Callable[..., Project], engine: str
+) -> None:
+    others = [
+        Kept(OpenStore(make_project(f"p{n}", installed=False, hook=False).warehouse()), kept.folder)
+        for n in range(4)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        written = list(pool.map(lambda other: [other.publish() for _ in range(5)], others))
+    for other in others:
+        other.store.warehouse.close()
+
+    numbers = sorted(published.signed.digest.sequence for each in written for published in each)
+    assert numbers == list(range(3, 23))
+    result = kept.verify()
+    assert result.ok and result.digests is not None and result.digests.witness_lines == 22
+
+
+@pytest.mark.parametrize("engine", ["postgres"])
+def test_a_postgres_store_is_known_by_cluster_database_and_table(kept: Kept, engine: str) -> None:
+    identity = identity_of(kept.store.warehouse)
+
+    assert identity is not None and re.fullmatch(r"cluster \d+ timeline 1, database \d+, table \d+", identity)
+    kept.store.warehouse.execute(
+        "create role reader login; grant usage on schema shop_audit to reader; set role reader"
+    )
+    assert identity_of(kept.store.warehouse) == identity
+    kept.store.warehouse.execute("reset role; drop owned by reader; drop role reader")
 
 
 def test_a_digest_without_its_timestamp_is_written_and_says_so(kept: Kept) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from batch_audit.durable import PRIVATE_FILE, locked, write_durably
 from batch_audit.errors import UnreadableError
 
 _LOCK = ".batch-audit.lock"
+_NUMBERED = re.compile(r"digest-(\d{8,18})\.json")
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,23 @@ def files_of(path: Path) -> list[Path]:
     raise UnreadableError(f"There is no file or folder {path}: no digest was checked.")
 
 
+def newest_of(folder: Path, down_to: int | None) -> list[Given]:
+    """The numbered digests from the newest down to a number (None: the newest alone), and files of other names.
+
+    A folder may hold the digests of years; what follows the newest need not read them all. Raises UnreadableError.
+    """
+    files = files_of(folder)
+    numbered = {path: int(match[1]) for path in files if (match := _NUMBERED.fullmatch(path.name))}
+    newest = max(numbered.values(), default=0)
+    lowest = newest if down_to is None else min(newest, down_to)
+    return [read_digest(path) for path in files if numbered.get(path, lowest) >= lowest]
+
+
 def read_digest(path: Path) -> Given:
     """One digest's file, of which at most `LARGEST` bytes are read."""
     try:
+        if path.exists() and not path.is_file():
+            raise UnreadableError("it is not a file")
         with path.open("rb") as file:
             return Given(path.name, read_file(file.read(LARGEST + 2)))
     except OSError as error:

@@ -36,6 +36,8 @@ def evidence_of(
 
 
 def _witness(path: Path) -> Witness:
+    if path.exists() and not path.is_file():
+        return Witness((), "it is not a file")
     try:
         with path.open("rb") as file:
             return read_witness(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from batch_audit.digest.canonical import shown
 from batch_audit.digest.coverage import DigestCoverage, DigestResult
@@ -15,6 +15,7 @@ from batch_audit.digest.witness import Line, Witness
 from batch_audit.errors import UnknownFormatError
 from batch_audit.ledger.block import Block
 from batch_audit.ledger.damage import Damage
+from batch_audit.warehouses.incarnation import UNKNOWN
 
 WITNESS = "witness"
 """What stands for a table in damages to the witness."""
@@ -164,7 +165,7 @@ def _heads(
 ) -> tuple[list[Damage], tuple[int, ...]]:
     """Each vouched head against the block on record; and the digests whose head a stated restore took away."""
     hashes = {block.block_no: block.block_hash for block in store.blocks}
-    counts = _counts(store.blocks)
+    counts = _counts(store.blocks, {signed.digest.head.block_no for _, signed in ordered})
     restores = [signed.digest.sequence for _, signed in ordered if signed.digest.restored is not None]
     damages: list[Damage] = []
     lost: list[int] = []
@@ -196,8 +197,15 @@ def _heads(
 def _head_damage(found: str | None, identity: str | None, store: OnRecord) -> str:
     if found is not None:
         return "chain_rewritten"
-    moved = None not in (identity, store.identity) and identity != store.identity
-    return "store_restored" if moved else "tail_truncated"
+    return "store_restored" if _differ(identity, store.identity) else "tail_truncated"
+
+
+def _differ(was: str | None, now: str | None) -> bool:
+    """Whether two identities differ in a part that both know: not every login may ask for all of them."""
+    if was is None or now is None:
+        return False
+    parts = list(zip_longest(was.split(", "), now.split(", "), fillvalue=""))
+    return any(before != after for before, after in parts if UNKNOWN not in f"{before}{after}")
 
 
 def _head_detail(expected: str, found: str | None, store: OnRecord) -> str:
@@ -207,13 +215,14 @@ def _head_detail(expected: str, found: str | None, store: OnRecord) -> str:
     )
 
 
-def _counts(blocks: Sequence[Block]) -> dict[int, dict[str, int]]:
-    """The sealed rows by table up to each block."""
+def _counts(blocks: Sequence[Block], wanted: set[int]) -> dict[int, dict[str, int]]:
+    """The sealed rows by table up to each of the wanted blocks."""
     running: dict[str, int] = {}
     counts = {}
     for block in blocks:
         running[block.table_name] = running.get(block.table_name, 0) + (block.leaf_count or 0)
-        counts[block.block_no] = dict(running)
+        if block.block_no in wanted:
+            counts[block.block_no] = dict(running)
     return counts
 
 
@@ -233,7 +242,7 @@ def _moves(ordered: Sequence[Named], store: OnRecord) -> Iterator[str]:
     seen = [(f"digest {signed.digest.sequence}", signed.digest.store.identity) for _, signed in ordered]
     known = [(when, identity) for when, identity in [*seen, ("now", store.identity)] if identity is not None]
     for (before, was), (after, now) in pairwise(known):
-        if was != now:
+        if _differ(was, now):
             yield f"between {before} and {after}: {shown(was)} became {shown(now)}"
 
 

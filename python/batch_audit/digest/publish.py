@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from batch_audit.digest.digest import Digest, Head, Store
 from batch_audit.digest.envelope import Signed, sign
-from batch_audit.digest.folder import file_name, files_of, locked_folder, read_digest, write_digest
+from batch_audit.digest.folder import file_name, locked_folder, newest_of, write_digest
 from batch_audit.digest.follow import Previous, follow
 from batch_audit.digest.witness import lines_for
 from batch_audit.digest.witness_file import OpenWitness, opened_witness
@@ -69,7 +69,7 @@ def publish(warehouse: Warehouse, request: Request) -> Published:
     identity = identity_of(warehouse)
     folder, path = _place(request.out)
     with _open_for_writing(folder, request.witness) as witness:
-        found = [read_digest(file) for file in files_of(folder)] if folder else []
+        found = newest_of(folder, _down_to(witness)) if folder else []
         if wrong := next((given for given in found if given.problem), None):
             raise VerificationFailed(
                 f"No digest was written: {folder}/{wrong.name} is no digest: {wrong.problem}."
@@ -94,6 +94,13 @@ def _place(out: Path | None) -> tuple[Path | None, Path | None]:
     if out is None:
         return None, None
     return (out.parent, out) if out.suffix == ".json" and not out.is_dir() else (out, None)
+
+
+def _down_to(witness: OpenWitness | None) -> int | None:
+    """The number of the oldest digest that is needed: the one that the witness remembers last."""
+    if witness is None:
+        return None
+    return witness.tail.sequence if witness.tail else 1
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from pathlib import Path
 from batch_audit.errors import WarehouseError
 from batch_audit.warehouses.base import Warehouse
 
+UNKNOWN = "unknown"
+"""What stands in an identity for a part that the login may not ask for."""
+
 
 def identity_of(warehouse: Warehouse) -> str | None:
     """One text for the database and the table of blocks; None where an engine tells nothing of the kind.
@@ -26,7 +29,7 @@ def _of_postgres(warehouse: Warehouse) -> str | None:
         "select d.oid as database_oid, cast(cast(" + block + " as regclass) as oid) as table_oid"
         " from pg_catalog.pg_database as d where d.datname = current_database()"
     )[0]
-    cluster = "unknown"
+    cluster = UNKNOWN
     # Some providers keep these functions to themselves.
     with suppress(WarehouseError):
         found = warehouse.query(
