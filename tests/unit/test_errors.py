@@ -37,8 +37,6 @@ def run_main(
         ("WarehouseError", 2),
         ("StoreMissingError", 2),
         ("VerificationFailed", 1),
-        ("UnreadableError", 1),
-        ("UnknownFormatError", 1),
         ("EvidenceIncomplete", 4),
     ],
 )
