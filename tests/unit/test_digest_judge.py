@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given as given_any
+from hypothesis import strategies as st
 
 from batch_audit.digest.coverage import DigestResult
 from batch_audit.digest.envelope import Signed, sign
@@ -269,3 +271,36 @@ def test_batches_that_no_digest_names_are_listed_from_the_first_digest_on() -> N
 def test_a_key_that_is_none_is_an_error() -> None:
     with pytest.raises(UnreadableError, match="not a public key"):
         judged(keys=(b"-----BEGIN PUBLIC KEY-----\nxx\n-----END PUBLIC KEY-----\n",))
+
+
+@given_any(st.sets(st.integers(1, 4)), st.integers(0, 4), st.booleans())
+def test_whatever_is_removed_is_found_exactly_when_what_is_left_could_tell(
+    shown: set[int], segments: int, witnessed: bool
+) -> None:
+    """Somebody shows some of the digests and keeps the blocks of some segments; nobody forges anything."""
+    digests = [signed for signed in DIGESTS if signed.digest.sequence in shown]
+    result = judged(digests, LINES if witnessed else None, blocks=BLOCKS[: 4 * segments])
+
+    without_gap = bool(shown) and shown == set(range(min(shown), max(shown) + 1))
+    told_by_digests = without_gap and segments >= max(shown)
+    honest = told_by_digests and (not witnessed or (max(shown) == 4 and segments == 4))
+    assert (kinds(result) == []) == honest
+
+
+@given_any(st.integers(0, 3), st.integers(0, 3), st.sampled_from([1, 2, 3]))
+def test_whoever_lacks_the_key_cannot_change_what_any_digest_says(
+    place: int, takes_over_at: int, own_key: int
+) -> None:
+    """From some digest on everything is written anew, with another key or none, over another chain."""
+    signer = {1: None, 2: key(2), 3: key(3)}[own_key]
+    other = [*BLOCKS[: 4 * takes_over_at]]
+    for block in chain(4, salt="other")[4 * takes_over_at :]:
+        previous = other[-1].block_hash if other else block.previous_hash
+        linked = replace(block, previous_hash=previous)
+        other.append(replace(linked, block_hash=linked.expected_hash()))
+    forged = DIGESTS[:takes_over_at]
+    for end in range(takes_over_at + 1, 5):
+        forged = [*forged, digest_of(other[: 4 * end], forged[-1] if forged else None, signer)]
+
+    assert kinds(judged(forged, blocks=other)) != []
+    assert kinds(judged(forged[: place + 1], blocks=other)) != [] or place < takes_over_at
