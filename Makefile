@@ -67,7 +67,7 @@ compat: ## Test what touches dbt's and sqlglot's insides on their oldest and new
 
 lock: ## Solve requirements.lock anew (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: pip install uv." >&2; exit 1; }
-	uv pip compile pyproject.toml --extra duckdb --extra postgres --extra openlineage --group dev \
+	uv pip compile pyproject.toml --extra duckdb --extra postgres --extra openlineage --extra timestamp --group dev \
 	  --constraint constraints.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	  --no-strip-extras --quiet --output-file requirements.lock
 	@! grep -nE '://|^-' requirements.lock || { echo "requirements.lock names a host: see the lines above." >&2; exit 1; }

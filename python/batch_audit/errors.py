@@ -6,6 +6,8 @@
     ├── StoreMissingError          2  there is no audit store where one was expected
     ├── DeliveryError              2  what was to be sent or written elsewhere did not arrive there
     ├── VerificationFailed         1  the store does not prove what it claims
+    │   └── UnreadableError        1  a digest, witness, key or proof that was given cannot be read
+    │       └── UnknownFormatError 1  its format is one that this version does not know
     └── EvidenceIncomplete         4  the run is fine but its evidence is not complete
 
 The number is the exit status of the command. A message says what happened, to which object, why, and what to
@@ -41,6 +43,14 @@ class VerificationFailed(BatchAuditError):
     """The store was read and does not prove what it claims."""
 
     exit_code = 1
+
+
+class UnreadableError(VerificationFailed):
+    """A digest, witness, key or proof that was given cannot be read: it was edited, cut, or is something else."""
+
+
+class UnknownFormatError(UnreadableError):
+    """What was given is of a format that this version does not know."""
 
 
 class EvidenceIncomplete(BatchAuditError):

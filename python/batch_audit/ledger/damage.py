@@ -30,16 +30,46 @@ MEANINGS: Final = {
     "rows_missing": "Rows that were there when the segment was sealed are gone.",
     "rows_added": "Rows were added to a segment after it was sealed.",
     "rows_altered": "These are not the rows that were sealed: at least one was changed or replaced.",
+    "digest_unreadable": "This is no digest as batch-audit writes one: it was edited or cut, or is something else.",
+    "digest_unknown_format": "A version of batch-audit newer than this one wrote it, or it was edited.",
+    "digest_forged": "The signature does not fit: the digest was changed, or somebody without the key made it.",
+    "digest_untrusted": "A key that was not given, and that no trusted digest names, signed the digest.",
+    "digest_unsigned": "A signature was expected and there is none: anybody could have written this digest.",
+    "key_missing": "Digests are signed, and without a public key nobody knows by whom: nothing was proven by them.",
+    "digest_forked": "Two digests claim the same place: one is forged, or they were written apart from each other.",
+    "digest_missing": "A digest between two others is gone: it was removed.",
+    "digest_misordered": "A digest goes back behind the one before it: it was forged, or the store lost blocks.",
+    "digest_replayed": "The witness remembers newer digests than were given: they were removed, or are not here.",
+    "witness_broken": "A line of the witness cannot be read or does not follow the one before: it was changed or cut.",
+    "witness_contradicted": "The witness remembers another digest of this number: one of them was replaced.",
+    "witness_cut": "Digests are newer than the witness: its end was removed, or a run could not append to it.",
+    "digest_of_another_store": "The chain has another first block: it was begun anew, or the digest is of other data.",
+    "tail_truncated": "The block that was vouched for is gone: newest blocks were removed, or an old copy put back.",
+    "store_restored": "The block that was vouched for is gone, and this is another copy of the store: it was restored.",
+    "chain_rewritten": "Another block stands where one was vouched for: the chain was rewritten from there or earlier.",
+    "digest_wrong_counts": "The digest counts other numbers of rows than the blocks: one of them is false.",
+    "timestamp_invalid": "The timestamp is not one of the given authority over this digest.",
+    "no_digest": "Digests were to be checked, and there are none: they were removed, or the place is wrong.",
+    "nothing_checked": "What was to be checked holds no row and no block: nothing was proven.",
     "nothing_sealed": "There is no block to check: nothing was ever sealed, or the chain was emptied.",
 }
 """What each kind of damage means. Their order is the order of reporting within one block and table."""
+
+NOT_PROVEN: Final = frozenset(
+    ("nothing_sealed", "nothing_checked", "no_digest", "key_missing", "digest_unsigned", "digest_untrusted")
+)
+"""Kinds that show no damage to the store by themselves: what was asked for could not be checked."""
 
 KEPT = 1000
 """How many damages a log keeps in full; the others are only counted."""
 
 _TABLES: Final = {
-    t.name: place for place, t in enumerate((BLOCK, SEGMENT, EVENT, PAYLOAD, RECORD_EDGE, COLUMN_EDGE))
+    name: place
+    for place, name in enumerate(
+        ("digest", "witness", *(t.name for t in (BLOCK, SEGMENT, EVENT, PAYLOAD, RECORD_EDGE, COLUMN_EDGE)))
+    )
 }
+_EVIDENCE: Final = ("digest", "witness")
 _RANKS: Final = {kind: rank for rank, kind in enumerate(MEANINGS)}
 _NO_BLOCK: Final = 2**63
 
@@ -70,8 +100,12 @@ class Damage:
 
     @property
     def position(self) -> tuple[int, int, int, str, str, int, str, str]:
-        """Sort key: the chain's order first, then table, kind, part and number."""
-        chain = _NO_BLOCK if self.block_no is None else self.block_no
+        """Sort key: the chain's order first, then table, kind, part and number.
+
+        Digests and witness come before the tables, and before all blocks if they speak of none that is known.
+        """
+        nowhere = 0 if self.table in _EVIDENCE else _NO_BLOCK
+        chain = nowhere if self.block_no is None else self.block_no
         row = (self.segment or "", self.part or "", self.seq or 0, self.event_id or "", self.detail)
         return (chain, _TABLES[self.table], _RANKS[self.kind], *row)
 

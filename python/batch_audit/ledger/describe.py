@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from batch_audit.ledger.damage import Damage
+from batch_audit.digest.coverage import DigestCoverage
+from batch_audit.ledger.damage import NOT_PROVEN, Damage
 from batch_audit.ledger.judge import Coverage, VerifyResult
 
 _DAMAGED = """\
   What to do: leave the store as it is and write nothing into it by hand: it is the evidence.
   Ask who could write to this schema since the last good verification, and compare with a backup.
   `batch-audit verify --format json` lists the damages, `--local` repeats the check without the warehouse's SQL."""
+_SHOWN = 5
 _NOTHING = """\
   What to do: run a batch first (batch-audit run -- dbt build), or seal what is open (batch-audit seal).
   If batches were sealed here before, the chain was emptied: compare with a backup or a digest."""
+
+
+_UNCHECKED = """\
+  What to do: give what is missing: the folder of the digests, the public key that goes with them, an earlier block."""
 
 
 def describe(result: VerifyResult, *, store: str, seconds: float) -> str:
@@ -22,19 +28,32 @@ def describe(result: VerifyResult, *, store: str, seconds: float) -> str:
     if not result.ok:
         lines += _first_damage(result)
     lines += _coverage(result.coverage)
+    lines += _unread(result.coverage)
+    if result.digests is not None:
+        lines += _digests(result.digests)
     if result.head:
         lines.append(f"  newest block: {result.head.block_no}, {result.head.block_hash}")
     lines.append(f"  took {seconds:.1f} s")
     if not result.ok:
-        lines.append(_NOTHING if "nothing_sealed" in result.kinds else _DAMAGED)
+        lines.append(_what_to_do(result))
     return "\n".join(lines)
 
 
+def _what_to_do(result: VerifyResult) -> str:
+    if "nothing_sealed" in result.kinds:
+        return _NOTHING
+    return _UNCHECKED if result.kinds.keys() <= NOT_PROVEN else _DAMAGED
+
+
 def _verdict(result: VerifyResult, store: str) -> str:
+    if result.ok and result.coverage.unread_segments:
+        return f"{store}: no damage in what was checked, which was not everything."
     if result.ok:
         return f"{store}: intact. Every row is as it was sealed, every block follows the one before it."
     if set(result.kinds) == {"nothing_sealed"}:
         return f"{store}: nothing is proven, there is no block to check."
+    if result.kinds.keys() <= NOT_PROVEN:
+        return f"{store}: not proven. No damage was seen, but not all that was asked for could be checked."
     return f"{store}: NOT intact, {_count(sum(result.kinds.values()), 'damage')} found."
 
 
@@ -79,6 +98,57 @@ def _coverage(coverage: Coverage) -> Iterator[str]:
             f"  warning: {coverage.ended_unsealed_segments} of these hold the end of their batch. An end is written"
             " and sealed at once: blocks may have been removed, compare with a digest before you seal"
         )
+
+
+def _unread(coverage: Coverage) -> Iterator[str]:
+    if coverage.unread_segments:
+        yield (
+            f"  not checked: {_count(coverage.unread_rows, 'row')} of {_count(coverage.unread_segments, 'segment')}:"
+            " of these the blocks were checked as links of the chain, and their rows were not read"
+        )
+
+
+def _digests(found: DigestCoverage) -> Iterator[str]:
+    if found.digests:
+        by = [(found.signed, "signed by a trusted key"), (found.vouched, "vouched for by later signed ones")]
+        by += [
+            (
+                found.unsigned,
+                "NOT SIGNED by a key that you gave: whoever could write the files could forge them",
+            )
+        ]
+        said = ", ".join(f"{count} {how}" for count, how in by if count)
+        yield f"  digests: {found.digests}, numbers {found.first} to {found.newest}: {said}"
+        if found.first != 1:
+            yield f"  not checked: the digests before number {found.first}, which were not given"
+    if found.witness_lines is not None:
+        yield f"  witness: {_count(found.witness_lines, 'line')}, not signed"
+    else:
+        yield "  not checked: no witness was given, so newer digests that were removed would not be missed"
+    if found.newest_block is not None:
+        after = f"; nothing outside vouches for the {_count(found.blocks_after, 'block')} after it"
+        yield f"  vouched for: up to block {found.newest_block}{after if found.blocks_after else ''}"
+    yield from _digest_warnings(found)
+
+
+def _digest_warnings(found: DigestCoverage) -> Iterator[str]:
+    if found.batches_without:
+        shown = ", ".join(found.batches_without[:_SHOWN]) + (
+            ", …" if len(found.batches_without) > _SHOWN else ""
+        )
+        batches = (
+            "1 batch has" if len(found.batches_without) == 1 else f"{len(found.batches_without)} batches have"
+        )
+        yield f"  warning: {batches} no digest of their own, so their rows waited unprotected for a later one: {shown}"
+    for move in found.moves:
+        yield f"  warning: the store moved, was copied or restored {move}"
+    for restore in found.restores:
+        yield f"  warning: a restore is stated by {restore}"
+    if found.lost_digests:
+        numbers = ", ".join(map(str, found.lost_digests))
+        yield f"  warning: what digests {numbers} vouched for went with a restore, and cannot be checked any more"
+    for said in found.timestamps:
+        yield f"  timestamp of {said}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch_audit.ledger.block import EMPTY_TREE, Block, Tree, chain_damages
 from batch_audit.ledger.damage import Damage
 from batch_audit.ledger.observed import Observed
+from batch_audit.ledger.scope import Scope
 from batch_audit.ledger.tables import BLOCK, COLUMN_EDGE, EVENT, PAYLOAD, RECORD_EDGE, SEALED, SEGMENT
 
+if TYPE_CHECKING:
+    from batch_audit.digest.coverage import DigestCoverage, DigestResult
+
+_WHOLE = Scope()
 _SEALED_NAMES = tuple(table.name for table in SEALED)
 
 
@@ -28,6 +33,9 @@ class Coverage:
     unsealed_segments: int
     ended_unsealed_segments: int
     """Unsealed segments that hold their batch_end: closing and sealing happen together, so their blocks may be lost."""
+    unread_segments: int = 0
+    unread_rows: int = 0
+    """Sealed segments and rows left out on request: their blocks are checked as links of the chain, their rows not."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,8 @@ class VerifyResult:
     kinds: Mapping[str, int]
     head: Block | None
     """The newest block, to compare with a digest that was kept outside the warehouse."""
+    digests: DigestCoverage | None = None
+    """What was checked of digests and witness; None if none were given."""
 
     @property
     def ok(self) -> bool:
@@ -58,21 +68,28 @@ class VerifyResult:
             "damage_count": sum(self.kinds.values()),
             "kinds": dict(self.kinds),
             "damages": [asdict(damage) | {"meaning": damage.meaning} for damage in self.damages],
+            "digests": self.digests and self.digests.as_json(),
             "head": self.head and {"block_no": self.head.block_no, "block_hash": self.head.block_hash},
         }
 
 
-def judge(blocks: Sequence[Block], observed: Observed) -> VerifyResult:
-    """Compare what was read with the blocks, which are sorted by `block_no`."""
+def judge(
+    blocks: Sequence[Block], observed: Observed, scope: Scope = _WHOLE, digests: DigestResult | None = None
+) -> VerifyResult:
+    """Compare what was read with the blocks, which are sorted by `block_no`; `scope` is what was read."""
     log = observed.log
     log.extend(chain_damages(blocks))
+    log.extend(digests.damages if digests else ())
+    read = scope.sealed_segments(blocks)
     sealed: dict[str, list[Block]] = {}
     for block in blocks:
         sealed.setdefault(block.segment, []).append(block)
     registered = observed.registered
-    for segment, of_segment in sealed.items():
-        log.extend(_set_damages(segment, of_segment, registered))
+    for segment in sealed.keys() & read:
+        log.extend(_set_damages(segment, sealed[segment], registered))
     for block in blocks:
+        if block.segment not in read:
+            continue
         log.extend(_tree_damages(block, observed.trees.get((block.table_name, block.segment), EMPTY_TREE)))
     for (table, segment), tree in observed.trees.items():
         if segment not in registered and segment not in sealed:
@@ -80,10 +97,11 @@ def judge(blocks: Sequence[Block], observed: Observed) -> VerifyResult:
                 [Damage("segment_unregistered", table, segment=segment, detail=f"{tree.leaf_count} rows")]
             )
     return VerifyResult(
-        coverage=_coverage(observed, len(blocks), registered - set(sealed)),
+        coverage=_coverage(observed, blocks, registered - set(sealed), read),
         damages=log.first(),
         kinds={damage: log.kinds[damage] for damage in sorted(log.kinds)},
         head=blocks[-1] if blocks else None,
+        digests=digests.coverage if digests else None,
     )
 
 
@@ -115,10 +133,11 @@ def _tree_damages(block: Block, found: Tree) -> Iterator[Damage]:
         yield Damage(kind, block.table_name, block_no=block.block_no, segment=block.segment, detail=detail)
 
 
-def _coverage(observed: Observed, blocks: int, unsealed: set[str]) -> Coverage:
+def _coverage(observed: Observed, blocks: Sequence[Block], unsealed: set[str], read: set[str]) -> Coverage:
     rows = observed.rows
+    unread = [block for block in blocks if block.segment not in read]
     return Coverage(
-        blocks=blocks,
+        blocks=len(blocks),
         segments=rows[SEGMENT.name],
         events=rows[EVENT.name],
         payloads=rows[PAYLOAD.name],
@@ -127,4 +146,6 @@ def _coverage(observed: Observed, blocks: int, unsealed: set[str]) -> Coverage:
         column_edges=rows[COLUMN_EDGE.name],
         unsealed_segments=len(unsealed),
         ended_unsealed_segments=len(unsealed & observed.ended),
+        unread_segments=len({block.segment for block in unread}),
+        unread_rows=sum(block.leaf_count or 0 for block in unread),
     )

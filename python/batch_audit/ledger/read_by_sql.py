@@ -17,9 +17,12 @@ _LISTED = 500
 """Up to so many segments are named in a condition; beyond that all rows are read."""
 
 
-def read_by_sql(warehouse: Warehouse, observed: Observed, progress: Progress) -> None:
-    """Read every table, month by month (a partition on Postgres), which bounds what a query has to sort."""
-    months = {table: _months(warehouse, table, observed) for table in (*SEALED, PAYLOAD)}
+def read_by_sql(warehouse: Warehouse, observed: Observed, progress: Progress, within: str = "1 = 1") -> None:
+    """Read the rows of every table under a condition, month by month, which bounds what a query has to sort.
+
+    On Postgres a month is a partition.
+    """
+    months = {table: _months(warehouse, table, observed, within) for table in (*SEALED, PAYLOAD)}
     reported = _Reported(progress, sum(observed.rows.values()))
     for table in SEALED:
         trees = _TreeReader(warehouse, table, observed)
@@ -27,7 +30,7 @@ def read_by_sql(warehouse: Warehouse, observed: Observed, progress: Progress) ->
             reported.begin(table.name, month.rows)
             trees.read(month.where)
         trees.read_suspicious()
-    _read_payloads(warehouse, months, observed, reported)
+    _read_payloads(warehouse, months, observed, reported, within)
     _read_ended(warehouse, observed)
     progress("", 1.0)
 
@@ -65,21 +68,26 @@ class _Reported:
         self._progress(name, self._done / self._total)
 
 
-def _months(warehouse: Warehouse, table: Table, observed: Observed) -> list[_Month]:
+def _months(warehouse: Warehouse, table: Table, observed: Observed, within: str) -> list[_Month]:
     """The months that a table holds; notes the number of its rows, and rows that have no place."""
     committed = "count(payload_commitment)" if table is EVENT else "0"
     unplaced = store_sql.UNPLACED
     found = warehouse.query(
         f"select batch_month, count(*) as n, {committed} as committed,"
         f" count(*) filter (where {unplaced}) as unplaced"
-        f" from {warehouse.table(table.name)} group by batch_month order by batch_month"
+        f" from {warehouse.table(table.name)} where {within} group by batch_month order by batch_month"
     )
     observed.rows[table.name] = sum(row["n"] for row in found)
     if table is not PAYLOAD and any(row["unplaced"] for row in found):
         columns = "segment, part, seq" + (", event_id" if table is EVENT else "")
-        rows = warehouse.stream(f"select {columns} from {warehouse.table(table.name)} where {unplaced}")
+        rows = warehouse.stream(
+            f"select {columns} from {warehouse.table(table.name)} where ({unplaced}) and {within}"
+        )
         _note_rows(observed, "row_unplaced", table, columns, rows)
-    return [_Month(_in_month(warehouse, row["batch_month"]), row["n"], row["committed"]) for row in found]
+    return [
+        _Month(f"{_in_month(warehouse, row['batch_month'])} and {within}", row["n"], row["committed"])
+        for row in found
+    ]
 
 
 def _in_month(warehouse: Warehouse, month: str | None) -> str:
@@ -133,7 +141,11 @@ def _regular(nodes: Sequence[dict[str, Any]]) -> bool:
 
 
 def _read_payloads(
-    warehouse: Warehouse, months: dict[Table, list[_Month]], observed: Observed, reported: _Reported
+    warehouse: Warehouse,
+    months: dict[Table, list[_Month]],
+    observed: Observed,
+    reported: _Reported,
+    within: str,
 ) -> None:
     """Screen payloads month by month; if one is not as it should be, find all that are not, over all months."""
     payloads = {month.where: month.rows for month in months[PAYLOAD]}
@@ -147,19 +159,19 @@ def _read_payloads(
         one_each = counts["pairs"] + counts["erased"] == committed.get(where, 0)
         intact = intact and one_each and counts["damaged"] == 0
     if not intact:
-        _find_damaged_payloads(warehouse, observed)
+        _find_damaged_payloads(warehouse, observed, within)
 
 
-def _find_damaged_payloads(warehouse: Warehouse, observed: Observed) -> None:
-    for row in _flat(warehouse.stream(store_sql.payload_damages_sql(warehouse))):
+def _find_damaged_payloads(warehouse: Warehouse, observed: Observed, within: str) -> None:
+    for row in _flat(warehouse.stream(store_sql.payload_damages_sql(warehouse, within))):
         event = Committed(*row[2:11]) if row[0] else None
         take_payload_pair(observed, event, Payload(*row[11:]) if row[1] else None)
     for segment, part, seq, event_id, copies in _flat(
-        warehouse.stream(store_sql.payload_copies_sql(warehouse))
+        warehouse.stream(store_sql.payload_copies_sql(warehouse, within))
     ):
         place = {"part": part, "seq": seq, "event_id": event_id, "detail": f"{copies} payloads"}
         observed.note("payload_duplicated", PAYLOAD.name, segment, **place)
-    (counts,) = warehouse.query(store_sql.erased_sql(warehouse))
+    (counts,) = warehouse.query(store_sql.erased_sql(warehouse, within))
     observed.erased = counts["erased"]
 
 

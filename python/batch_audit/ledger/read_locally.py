@@ -19,9 +19,9 @@ from batch_audit.warehouses.base import Warehouse
 _ROWS_AT_ONCE = 10_000
 
 
-def read_locally(warehouse: Warehouse, observed: Observed, progress: Progress) -> None:
-    """Read every row of every table, recompute every hash, tree and commitment in Python."""
-    reader = _Reader(warehouse, observed, progress)
+def read_locally(warehouse: Warehouse, observed: Observed, progress: Progress, where: str = "1 = 1") -> None:
+    """Read the rows of every table under a condition, recompute every hash, tree and commitment in Python."""
+    reader = _Reader(warehouse, observed, progress, where)
     for table in SEALED:
         reader.read_sealed(table)
     reader.read_payloads()
@@ -29,14 +29,18 @@ def read_locally(warehouse: Warehouse, observed: Observed, progress: Progress) -
 
 
 class _Reader:
-    def __init__(self, warehouse: Warehouse, observed: Observed, progress: Progress):
-        self.warehouse = warehouse
+    def __init__(self, warehouse: Warehouse, observed: Observed, progress: Progress, where: str):
+        self.warehouse, self.where = warehouse, where
         self.observed = observed
         self.progress = progress
         self.committed: dict[str | None, set[Committed]] = defaultdict(set)
         self.commitments: Counter[str | None] = Counter()
-        self.erasures: set[str] = set()
-        counts = [f"select count(*) as n from {warehouse.table(table.name)}" for table in (*SEALED, PAYLOAD)]
+        erased = f"select source from {warehouse.table(EVENT.name)} where event_type = 'erasure' and source is not null"
+        self.erasures = {row["source"] for row in warehouse.query(erased)}
+        counts = [
+            f"select count(*) as n from {warehouse.table(table.name)} where {where}"
+            for table in (*SEALED, PAYLOAD)
+        ]
         self.total = max(1, sum(warehouse.query(count)[0]["n"] for count in counts))
         self.done = 0
 
@@ -76,8 +80,6 @@ class _Reader:
             self.committed[event["event_id"]].add(
                 Committed(**{name: event[name] for name in Committed._fields})
             )
-        if event["event_type"] == "erasure" and event["source"] is not None:
-            self.erasures.add(event["source"])
         if event["event_type"] == "batch_end" and event["segment"] is not None:
             self.observed.ended.add(event["segment"])
 
@@ -108,7 +110,9 @@ class _Reader:
 
     def _rows(self, table: Table, order_by: str) -> Iterator[tuple[Any, ...]]:
         columns = ", ".join(table.columns)
-        sql = f"select {columns} from {self.warehouse.table(table.name)} order by {order_by}"
+        sql = (
+            f"select {columns} from {self.warehouse.table(table.name)} where {self.where} order by {order_by}"
+        )
         self.observed.rows[table.name] = 0
         for rows in self.warehouse.stream(sql, _ROWS_AT_ONCE):
             self.progress(table.name, self.done / self.total)

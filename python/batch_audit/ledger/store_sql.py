@@ -115,7 +115,7 @@ select
 from {_PAYLOAD_JOIN}"""
 
 
-def payload_damages_sql(warehouse: Warehouse) -> str:
+def payload_damages_sql(warehouse: Warehouse, where: str) -> str:
     """Columns of Committed, then those of Payload, of all pairs that do not match and are not erased."""
     event = "event_id, segment, part, seq, batch_month, payload_commitment, event_type, target, record_id"
     payload = "event_id, segment, part, seq, batch_month, commitment"
@@ -123,31 +123,34 @@ def payload_damages_sql(warehouse: Warehouse) -> str:
         f"p.{column}" for column in payload.split(", ")
     ]
     return f"""
-with {_payload_ctes(warehouse, "1 = 1", f"distinct {event}")}
+with {_payload_ctes(warehouse, where, f"distinct {event}")}
 select e.here, p.here, {", ".join(selected)}
 from {_PAYLOAD_JOIN}
 where {_payload_damaged()}"""
 
 
-def erased_sql(warehouse: Warehouse) -> str:
+def erased_sql(warehouse: Warehouse, where: str) -> str:
     """The number of events without a payload that an erasure event names in `source`."""
     events = warehouse.table(EVENT.name)
     return f"""
 select count(*) as erased from {events}
-where payload_commitment is not null
+where payload_commitment is not null and {where}
   and event_id in (select source from {events} where event_type = 'erasure' and source is not null)
   and event_id not in (select event_id from {warehouse.table(PAYLOAD.name)} where event_id is not null)"""
 
 
-def payload_copies_sql(warehouse: Warehouse) -> str:
+def payload_copies_sql(warehouse: Warehouse, where: str) -> str:
     """segment, part, seq, event_id, copies of the events that have more than one payload."""
     return f"""
 select distinct e.segment, e.part, e.seq, e.event_id, p.copies
-from {warehouse.table(EVENT.name)} as e
+from (
+  select segment, part, seq, event_id from {warehouse.table(EVENT.name)}
+  where payload_commitment is not null and {where}
+) as e
 join (
-  select event_id, count(*) as copies from {warehouse.table(PAYLOAD.name)} group by event_id having count(*) > 1
-) as p on p.event_id = e.event_id
-where e.payload_commitment is not null"""
+  select event_id, count(*) as copies from {warehouse.table(PAYLOAD.name)} where {where}
+  group by event_id having count(*) > 1
+) as p on p.event_id = e.event_id"""
 
 
 _PAYLOAD_JOIN = """events as e

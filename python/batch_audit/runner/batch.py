@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from batch_audit import __version__
@@ -32,6 +32,7 @@ from batch_audit.runner.summary import Summary
 from batch_audit.settings import Settings
 
 if TYPE_CHECKING:
+    from batch_audit.digest.publish import Request
     from batch_audit.openlineage.destination import Destination
     from batch_audit.runner.lineage import LineageWatch
 
@@ -53,6 +54,7 @@ class Options:
     report: bool = True
     lineage: bool = True
     openlineage: Destination | None = None
+    digest: Request | None = None
 
 
 def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
@@ -81,13 +83,15 @@ def run_batch(settings: Settings, options: Options, busy: Busy) -> Summary:
         written, notes = _stored(settings, record, outcome, evidence)
         if watch is not None:
             notes += _lineage(written, record.start, evidence, paths, watch)
+        digest = _digest(written, record.start.batch_id, options.digest)
         notes += _refresh_views(written, start.batch_month, busy)
         report = (
             _report(written.settings, start.batch_id, notes) if options.report and written.finished else None
         )
         if options.openlineage is not None:
             notes += _openlineage(written, start.batch_id, options.openlineage, paths, evidence)
-    return _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
+    summary = _summary(record, outcome, written, report, notes, ended - began, time.monotonic() - ended)
+    return replace(summary, digest=digest)
 
 
 def start_of(
@@ -239,6 +243,24 @@ def _lineage(
     if not told:
         written.missing += (said,)
     return [said]
+
+
+def _digest(written: Written, batch_id: str, request: Request | None) -> dict[str, Any] | None:
+    """Write the batch's digest, if one is asked for; without it the evidence is not complete."""
+    if request is None or written.finished is None:
+        return None
+    try:
+        from batch_audit.digest.publish import as_json, publish
+
+        with opened(written.settings) as warehouse:
+            published = publish(warehouse, replace(request, batch_id=batch_id))
+    except (KeyboardInterrupt, Exception) as error:
+        reason = str(error) if isinstance(error, BatchAuditError) else f"{type(error).__name__}: {error}"
+        written.missing += (f"the batch has no digest. {reason}",)
+        return None
+    if published.missing:
+        written.missing += (published.missing,)
+    return as_json(published)
 
 
 def _refresh_views(written: Written, month: str, busy: Busy) -> list[str]:

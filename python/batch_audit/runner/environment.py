@@ -17,6 +17,13 @@ PREFIX = "DBT_ENV_CUSTOM_ENV_"
 BATCH_ID = f"{PREFIX}BATCH_AUDIT_BATCH_ID"
 BATCH_MONTH = f"{PREFIX}BATCH_AUDIT_BATCH_MONTH"
 CONTEXT = f"{PREFIX}BATCH_AUDIT_CONTEXT"
+_OURS = (
+    "BATCH_AUDIT_KEY",
+    "BATCH_AUDIT_KEY_PASSPHRASE",
+    "BATCH_AUDIT_DIGEST_DIR",
+    "BATCH_AUDIT_WITNESS",
+    "BATCH_AUDIT_TIMESTAMP_URL",
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,8 @@ def identity(given: str | None, environment: Mapping[str, str]) -> Identity | No
 def for_dbt(start: Start, settings: Settings, environment: Mapping[str, str]) -> dict[str, str]:
     """The command's environment: the user's own, the batch, and batch-audit's options under dbt's names.
 
-    Options are passed on so that dbt and the runner use the same project and profile.
+    Options are passed on so that dbt and the runner use the same project and profile. The key and what belongs to
+    digests is not: a macro could read it, and one digest is written for the batch, by the outermost run.
     """
     added = {
         BATCH_ID: start.batch_id,
@@ -70,4 +78,4 @@ def for_dbt(start: Start, settings: Settings, environment: Mapping[str, str]) ->
             # dbt 1.11 prefers the new name where both are set.
             new, old = f"DBT_ENGINE_{name}", f"DBT_{name}"
             added[new if new in environment else old] = str(value)
-    return {**environment, **added}
+    return {**{name: value for name, value in environment.items() if name not in _OURS}, **added}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+from batch_audit.durable import PRIVATE_FILE, write_durably
 from batch_audit.errors import ConfigurationError
 from batch_audit.runner.facts import Outcome, Start, as_json, outcome_from_json
 
@@ -22,7 +22,7 @@ _VERSION = 1
 CONNECTION = ("project_dir", "profiles_dir", "profile", "target", "vars", "audit_schema")
 """The settings that say which store a run writes to."""
 
-_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_PRIVATE_FOLDER = 0o700
 
 
 @dataclass
@@ -50,7 +50,8 @@ class Record:
             "artifacts": self.artifacts,
             "outcome": None if self.outcome is None else as_json(self.outcome),
         }
-        _write_durably(self.path, json.dumps(content, ensure_ascii=False, indent=1))
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        write_durably(self.path, text.encode("utf-8", "surrogateescape"))
 
     def remove(self) -> None:
         """The batch is committed and sealed: forget it."""
@@ -155,27 +156,10 @@ def _locked(path: Path) -> IO[bytes] | None:
     """The lock of a record, or None while a living process holds it. Children do not inherit it (PEP 446)."""
     import fcntl
 
-    lock = os.fdopen(os.open(_lock_file(path), os.O_RDWR | os.O_CREAT, _PRIVATE_FILE), "wb")
+    lock = os.fdopen(os.open(_lock_file(path), os.O_RDWR | os.O_CREAT, PRIVATE_FILE), "wb")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.close()
         return None
     return lock
-
-
-def _write_durably(path: Path, text: str) -> None:
-    """Temporary file, fsync, rename, fsync of the folder (POSIX rename(2) is atomic, not durable)."""
-    temporary = path.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), stat.S_IRUSR | stat.S_IWUSR)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -32,6 +32,7 @@ class Summary:
     left_open: tuple[str, ...] = ()
     report: str | None = None
     notes: tuple[str, ...] = ()
+    digest: dict[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -77,6 +78,9 @@ def lines(summary: Summary) -> list[str]:
             )
         if tally["first_block"] is not None:
             said.append(f"blocks   {tally['first_block']} to {tally['last_block']}")
+    if summary.digest:
+        signed = "signed" if summary.digest["signed_by"] else "NOT SIGNED"
+        said.append(f"digest   {summary.digest['sequence']}, {signed}, {summary.digest['file']}")
     if summary.problem:
         said.append(f"why      {summary.problem}")
     if summary.spool:
