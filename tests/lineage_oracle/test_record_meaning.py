@@ -7,6 +7,7 @@ import psycopg2
 import pytest
 
 from batch_audit.lineage.records import DUCKDB_SETTINGS, provenance_query
+from batch_audit.warehouses.duckdb import LOSING_ROWS
 from tests.support.postgres import fresh_database
 
 SCHEMA = {
@@ -389,3 +390,7 @@ def test_a_query_for_one_row_gives_its_part_of_the_answer(engine, rows, name):
 
 def _values(found):
     return [name for name, source in found.sources.items() if source.role == "value"]
+
+
+def test_the_warehouse_turns_off_what_loses_rows() -> None:
+    assert DUCKDB_SETTINGS[-1] == f"set disabled_optimizers = '{','.join(LOSING_ROWS)}'"

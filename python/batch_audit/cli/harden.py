@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from batch_audit.cli import common_options, machines, people
 from batch_audit.errors import ConfigurationError, StoreMissingError
 from batch_audit.settings import Settings
+
+if TYPE_CHECKING:
+    from batch_audit.warehouses.postgres_roles import Facts, Roles, Step
+
+KINDS = ("owner", "writer", "reader", "privacy")
 
 
 @click.command()
@@ -38,7 +46,7 @@ def command(
     """
     from batch_audit.warehouses import open_warehouse
     from batch_audit.warehouses.postgres_catalog import read_facts
-    from batch_audit.warehouses.postgres_roles import KINDS, Members, Roles, harden_steps
+    from batch_audit.warehouses.postgres_roles import Members, Roles, harden_steps
 
     warehouse = open_warehouse(settings)
     try:
@@ -61,27 +69,27 @@ def command(
                     warehouse.execute(";\n".join(step.statements))
     finally:
         warehouse.close()
+    _told(settings, roles, facts, steps, dry_run)
+    if settings.format == "text" and not dry_run:
+        for line in _next(roles, facts, writers):
+            people(settings).print(line, markup=False, soft_wrap=True)
+
+
+def _told(settings: Settings, roles: Roles, facts: Facts, steps: Sequence[Step], dry_run: bool) -> None:
+    """What was done, or with a dry run the SQL on stdout."""
     if settings.format == "json":
-        machines(
-            {
-                "dry_run": dry_run, "superuser": facts.superuser,
-                "roles": {kind: getattr(roles, kind) for kind in KINDS},
-                "steps": [{"why": step.why, "statements": list(step.statements)} for step in steps],
-            }
-        )  # fmt: skip
-        return
-    if dry_run:
+        names = {kind: getattr(roles, kind) for kind in KINDS}
+        told = [{"why": step.why, "statements": list(step.statements)} for step in steps]
+        machines({"dry_run": dry_run, "superuser": facts.superuser, "roles": names, "steps": told})
+    elif dry_run:
         click.echo("\n\n".join(f"-- {one.why}\n" + ";\n".join(one.statements) + ";" for one in steps))
-        return
-    console = people(settings)
-    for step in steps:
-        console.print(f"done  {step.why}", markup=False, soft_wrap=True)
+    else:
+        for step in steps:
+            people(settings).print(f"done  {step.why}", markup=False, soft_wrap=True)
+
+
+def _next(roles: Roles, facts: Facts, writers: Sequence[str]) -> Iterator[str]:
     if facts.user in writers or not writers:
-        console.print(
-            f"next  let the user who runs batches write: --writer USER, or `grant \"{roles.writer}\" to …`",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        yield f'next  let the user who runs batches write: --writer USER, or `grant "{roles.writer}" to …`'
     if not facts.superuser:
-        console.print(
-            "note  dropping tables is not refused: that takes a superuser", markup=False, soft_wrap=True
-        )
+        yield "note  dropping tables is not refused: that takes a superuser"

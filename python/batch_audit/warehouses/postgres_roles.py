@@ -18,7 +18,6 @@ from batch_audit.warehouses.base import quote_identifier as quoted
 
 MONTHLY = (EVENT.name, PAYLOAD.name, RECORD_EDGE.name, COLUMN_EDGE.name)
 TABLES = (SEGMENT.name, *MONTHLY, BLOCK.name)
-KINDS = ("owner", "writer", "reader", "privacy")
 _LONGEST_NAME = 63
 _REFUSED = "errcode = 'insufficient_privilege'"
 
@@ -216,6 +215,16 @@ end"""
 
 def _erase(facts: Facts, roles: Roles) -> Iterator[str]:
     at = quoted(facts.schema)
+    yield f"create index if not exists audit_event_by_erased on {at}.audit_event (source) where event_type = 'erasure'"
+    erase = "audit_erase(event_ids text[], reason text)"
+    yield _function(facts.schema, erase, "bigint", _erase_body(at), definer=True)
+    yield from _only_for(at, "audit_erase(text[], text)", roles.privacy)
+    for function in ("audit_add_month(text)", "audit_refuse()", "audit_erase(text[], text)"):
+        yield f"alter function {at}.{function} owner to {quoted(roles.owner)}"
+
+
+def _erase_body(at: str) -> str:
+    """Adds one erasure event for each event whose values go, with its id as the ledger computes it."""
     columns = ", ".join(EVENT.hashed)
     told = {
         "segment": "own", "part": "'erasure'", "seq": "row_number() over (order by e.event_id)", "batch_id": "own",
@@ -224,7 +233,7 @@ def _erase(facts: Facts, roles: Roles) -> Iterator[str]:
         "metadata": "jsonb_build_object('reason', reason, 'by', 'audit_erase')::text",
     }  # fmt: skip
     values = ", ".join(f"{told.get(name, 'null::text')} as {name}" for name in EVENT.hashed)
-    body = f"""declare
+    return f"""declare
     own text := gen_random_uuid()::text;
     moment bigint := (extract(epoch from clock_timestamp()) * 1000000)::bigint;
     month text := to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM');
@@ -251,11 +260,6 @@ begin
     delete from {at}.audit_payload as p where p.event_id = any(event_ids);
     return erased;
 end"""
-    yield f"create index if not exists audit_event_by_erased on {at}.audit_event (source) where event_type = 'erasure'"
-    yield _function(facts.schema, "audit_erase(event_ids text[], reason text)", "bigint", body, definer=True)
-    yield from _only_for(at, "audit_erase(text[], text)", roles.privacy)
-    for function in ("audit_add_month(text)", "audit_refuse()", "audit_erase(text[], text)"):
-        yield f"alter function {at}.{function} owner to {quoted(roles.owner)}"
 
 
 def _privileges(facts: Facts, roles: Roles) -> Iterator[str]:
