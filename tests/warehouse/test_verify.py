@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from batch_audit.errors import StoreMissingError
@@ -259,6 +259,12 @@ def damaging_statements() -> list[str]:
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(statements=st.lists(st.sampled_from(damaging_statements()), min_size=1, max_size=3))
+@example(
+    statements=[
+        "update {audit_event} set seq = seq + 1 where seq = 1",
+        "update {audit_event} set event_id = 'x' where true",
+    ]
+)
 def test_any_mixture_of_damage_is_judged_alike_by_sql_and_by_python(
     small_store: OpenStore, statements: list[str]
 ) -> None:

@@ -99,7 +99,7 @@ class Damage:
         return MEANINGS[self.kind]
 
     @property
-    def position(self) -> tuple[int, int, int, str, str, int, str, str]:
+    def position(self) -> tuple[int, int, int, str, str, int, str, str, str, str, str]:
         """Sort key: the chain's order first, then table, kind, part and number.
 
         Digests and witness come before the tables, and before all blocks if they speak of none that is known.
@@ -107,7 +107,9 @@ class Damage:
         nowhere = 0 if self.table in _EVIDENCE else _NO_BLOCK
         chain = nowhere if self.block_no is None else self.block_no
         row = (self.segment or "", self.part or "", self.seq or 0, self.event_id or "", self.detail)
-        return (chain, _TABLES[self.table], _RANKS[self.kind], *row)
+        # Edited rows may share all of these; both ways of reading must still list them in one order.
+        event = (self.event_type or "", self.target or "", self.record_id or "")
+        return (chain, _TABLES[self.table], _RANKS[self.kind], *row, *event)
 
 
 @dataclass
