@@ -1,12 +1,14 @@
 """`batch-audit trace` after somebody changed what records came from: it says so, and reads the past where it can."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.end_to_end.test_trace import SOURCE_ORDERS, Shop, built, ends
 from tests.support.forked import Forks
+from tests.support.project import Project
 
 pytestmark = pytest.mark.slow
 
@@ -80,3 +82,27 @@ def test_changes_since_a_record_was_written_are_said(own_shop: Shop) -> None:
     [edge] = known.edges
     assert known.stored and edge.used is not None
     assert shop.traced("stored", "10").traces[0].records[SOURCE_ORDERS, "10"].hash != edge.used
+
+
+@pytest.mark.parametrize("engine", ["duckdb"])
+def test_without_a_store_the_code_is_that_of_the_manifest(
+    make_project: Callable[..., Project], forks: Forks, engine: str
+) -> None:
+    keyed = "{{ config(materialized='table', meta={'audit_key': 'id'}) }}\n"
+    files = {
+        "models/a.sql": f"{keyed}select 1 as id, 'x' as v",
+        "models/b.sql": f"{keyed}select id, v from {{{{ ref('a') }}}}",
+    }
+    project = make_project(files=files, installed=False, hook=False)
+    early = forks.batch_audit(project, "trace", "b", "1", expect=2)
+    assert "does not exist" in early.stderr
+    forks.dbt(project, "build")
+    done = forks.batch_audit(project, "trace", "b", "1", "--format", "json")
+    assert "from dbt's manifest" in done.stderr
+    assert "note: the audit store does not say: There is no audit store in" in done.stderr
+    [hop] = json.loads(done.stdout)["upstream"]["hops"][:1]
+    assert [(edge["source_node"], edge["source"], edge["label"]) for edge in hop["edges"]] == [
+        ("model.shop.a", "1", "exact")
+    ]
+    refused = forks.batch_audit(project, "trace", "b", "1", "--as-of", "anything", expect=2)
+    assert "There is no audit store in" in refused.stderr
