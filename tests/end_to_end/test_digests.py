@@ -12,7 +12,7 @@ from tests.support.copies import copied
 from tests.support.project import Project
 from tests.support.runs import FILES, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 PASSPHRASE = "correct horse battery"  # noqa: S105
 
 

@@ -12,7 +12,7 @@ from batch_audit.warehouses.postgres_roles import TABLES
 from tests.support.project import Project
 from tests.support.runs import FILES, run
 
-pytestmark = pytest.mark.parametrize("engine", ["postgres"])
+pytestmark = [pytest.mark.prepared, pytest.mark.parametrize("engine", ["postgres"])]
 VALUES = ("stg_audit_payloads", "fct_record_changes", "rpt_record_changes", "fct_field_changes")
 
 

@@ -16,7 +16,7 @@ from tests.support.openlineage_schemas import problems
 from tests.support.project import Project
 from tests.support.runs import SLOW, assert_proved, child_of, kill, newest_batch, run, start, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 
 SELECTED = "{{ config(materialized='table', meta={'audit_capture': 'changes', 'audit_key': 'id'}) }}\n"
 FILES = {

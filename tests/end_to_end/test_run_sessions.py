@@ -21,7 +21,7 @@ from tests.support.runs import (
     wait_until,
 )  # fmt: skip
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("engine", ["postgres"])]
+pytestmark = [pytest.mark.slow, pytest.mark.prepared, pytest.mark.parametrize("engine", ["postgres"])]
 
 # Slow only where on-run-end reads the failing rows, which it does in the statement that closes the batch.
 FAILING = """
