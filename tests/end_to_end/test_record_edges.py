@@ -27,6 +27,10 @@ FILES = {
         "select id, amount, changed_at from {{ source('raw', 'orders') }}"
         "{% if is_incremental() %} where changed_at > (select max(changed_at) from {{ this }}){% endif %}"
     ),
+    "models/noted.sql": (
+        "select o.id, o.note, p.name from {{ source('raw', 'notes') }} as o"
+        " left join {{ source('raw', 'people') }} as p on p.id = o.id"
+    ),
     "models/loose.sql": "select id from {{ ref('revenue') }} cross join (select 1 as id) as one",
     "models/schema.yml": f"""
 version: 2
@@ -38,6 +42,8 @@ sources:
         columns: [{{name: id, data_tests: [unique, not_null]}}]
       - name: orders
         columns: [{{name: id, data_tests: [unique, not_null]}}]
+      - name: notes
+        columns: [{{name: id, data_tests: [unique, not_null]}}]
       - name: allowed
         columns: [{{name: person_id, data_tests: [unique, not_null]}}]
 models:
@@ -47,6 +53,9 @@ models:
   - name: shares
     config: {{materialized: table, {CAPTURED}}}
     columns: [{{name: name, data_tests: [unique, not_null]}}]
+  - name: noted
+    config: {{materialized: table, {CAPTURED}}}
+    columns: [{{name: id, data_tests: [unique, not_null]}}]
   - name: newest
     config: {{{CAPTURED}}}
   - name: loose
@@ -54,6 +63,7 @@ models:
 """,
 }  # fmt: skip
 REVENUE, SHARES, NEWEST, LOOSE = (f"model.shop.{name}" for name in ("revenue", "shares", "newest", "loose"))
+NOTED, CHANCE = "model.shop.noted", "model.shop.chance"
 PEOPLE, ORDERS, ALLOWED = (f"source.shop.raw.{name}" for name in ("people", "orders", "allowed"))
 
 
@@ -74,6 +84,8 @@ def project(make_project: Callable[..., Project]) -> Project:
     )
     made.query("create table raw.allowed (person_id int)")
     made.query("insert into raw.allowed values (1), (2), (3)")
+    made.query("create table raw.notes (id int, note json)")  # a type that PostgreSQL cannot compare
+    made.query("""insert into raw.notes values (1, '{"a": 1}'), (9, null)""")
     return made
 
 
@@ -103,6 +115,10 @@ def test_the_edges_of_what_changed_are_stored_with_the_hashes_of_both_ends(proje
     assert {(row["step"], row["label"], row["reason"]) for row in rows if row["role"] == "value"} == {
         ("aggregate", "exact", None)
     }
+    noted = edges(project, first["batch_id"], NOTED)
+    assert {(row["target_record_id"], row["source"], row["source_record_id"]) for row in noted} == {
+        ("1", "source.shop.raw.notes", "1"), ("9", "source.shop.raw.notes", "9"), ("1", PEOPLE, "1"),
+    }  # fmt: skip
     order = {"id": "10", "person_id": "1", "amount": "5", "paid": "true", "changed_at": "2026-01-01"}
     person = {"id": "2", "name": "Bo|b"}
     made = {"person_id": "1", "name": "Ann", "orders": "2", "amount": "12.5"}
@@ -174,7 +190,7 @@ def test_what_cannot_be_traced_is_one_edge_that_says_why(project: Project) -> No
     status, first = run(project, "dbt", "run")
     assert status == 0
     [loose] = edges(project, first["batch_id"], LOOSE)
-    [chance] = edges(project, first["batch_id"], "model.shop.chance")
+    [chance] = edges(project, first["batch_id"], CHANCE)
     for row in (loose, chance):
         assert (row["label"], row["target_record_id"], row["source"]) == ("unknown", None, None)
     assert "not captured" in loose["reason"]
@@ -185,7 +201,7 @@ def test_what_cannot_be_traced_is_one_edge_that_says_why(project: Project) -> No
     )
     found = {row["target"]: json.loads(row["metadata"]) for row in told}
     assert {name: one["status"] for name, one in found.items()} == {
-        REVENUE: "exact", SHARES: "exact", NEWEST: "exact", LOOSE: "unknown", "model.shop.chance": "unknown",
+        REVENUE: "exact", NOTED: "exact", SHARES: "exact", NEWEST: "exact", LOOSE: "unknown", CHANCE: "unknown",
     }  # fmt: skip
     assert (found[REVENUE]["records_changed"], found[REVENUE]["records_traced"], found[REVENUE]["edges"]) == (
         3,

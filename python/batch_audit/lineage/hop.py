@@ -6,7 +6,7 @@ Views have no records of their own: their SQL takes their place. Nothing is read
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import sqlglot
 from sqlglot import exp
@@ -95,6 +95,25 @@ def plan_hop(
         spelled(code.key, [column.name for column in columns.get(code.node) or ()]), step_of(composed.tree),
         tuple(composed.views),
     )  # fmt: skip
+
+
+def with_key_alone(code: NodeCode, key: Sequence[str]) -> NodeCode | None:
+    """The node with its key as the only output: other columns may have no equality, such as json on PostgreSQL.
+
+    None where its SQL cannot be read, or there is no key.
+    """
+    if not key or code.sql is None:
+        return None
+    try:
+        parsed = sqlglot.parse_one(code.sql, read=code.dialect)
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return None
+    if not isinstance(parsed, exp.Query):
+        return None
+    columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in key]
+    return replace(
+        code, sql=exp.select(*columns).from_(parsed.subquery("batch_audit_whole")).sql(code.dialect)
+    )
 
 
 def quoted_relation(code: NodeCode) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from batch_audit.ledger.seal import seal_segments
 from batch_audit.ledger.tables import EVENT, RECORD_EDGE, SEGMENT
 from batch_audit.lineage.code import NodeCode, codes_of_manifest
 from batch_audit.lineage.edge_sql import TRACED, hashes_sql, insert_sql, origins, traced_sql
-from batch_audit.lineage.hop import Hop, plan_hop, quoted_relation, read_by, spelled
+from batch_audit.lineage.hop import Hop, plan_hop, quoted_relation, read_by, spelled, with_key_alone
 from batch_audit.runner.facts import Start
 from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.setup.keys import meta
@@ -69,25 +70,31 @@ def record_edges(
     if not wanted:
         return ()
     codes = codes_of_manifest(manifest, code=built)
-    found = []
-    for name in wanted:
-        try:
-            found.append(_of_node(warehouse, start, codes[name], codes, now_us))
-        except BatchAuditError as error:
-            reason = f"the database refused to trace it: {str(error).splitlines()[0]}"
-            found.append(_of_node(warehouse, start, codes[name], codes, now_us, reason))
-    return tuple(found)
+    return tuple(_of_node(warehouse, start, codes[name], codes, now_us) for name in wanted)
 
 
 def _of_node(
-    warehouse: Warehouse, start: Start, code: NodeCode, codes: Mapping[str, NodeCode], now_us: int,
-    refused: str | None = None,
+    warehouse: Warehouse, start: Start, code: NodeCode, codes: Mapping[str, NodeCode], now_us: int
+) -> Edges:
+    """The edges of one node: what the database refuses is tried with its key as the only output."""
+    try:
+        return _attempt(warehouse, start, code, codes, now_us)
+    except BatchAuditError as error:
+        reason = f"the database refused to trace it: {str(error).splitlines()[0]}"
+    with suppress(BatchAuditError):
+        return _attempt(warehouse, start, code, codes, now_us, key_alone=True)
+    return _attempt(warehouse, start, code, codes, now_us, refused=reason)
+
+
+def _attempt(
+    warehouse: Warehouse, start: Start, code: NodeCode, codes: Mapping[str, NodeCode], now_us: int, *,
+    key_alone: bool = False, refused: str | None = None,
 ) -> Edges:  # fmt: skip
     """Write the edges of one node; with `refused`, only that there are none, and why."""
     segment = Segment.open(
         "runner", batch_id=start.batch_id, batch_month=start.batch_month, invocation_id=None, now_us=now_us
     )
-    writing = _Writing(warehouse, segment, code, codes)
+    writing = _Writing(warehouse, segment, code, codes, key_alone)
     began = time.monotonic()
     with warehouse.transaction():
         warehouse.insert(SEGMENT.name, SEGMENT.columns, [segment.row()])
@@ -111,9 +118,11 @@ class _Writing:
     """Writes the edges of one node into a segment, inside a transaction."""
 
     def __init__(
-        self, warehouse: Warehouse, segment: Segment, code: NodeCode, codes: Mapping[str, NodeCode]
-    ) -> None:
+        self, warehouse: Warehouse, segment: Segment, code: NodeCode, codes: Mapping[str, NodeCode],
+        key_alone: bool,
+    ) -> None:  # fmt: skip
         self._warehouse, self._segment, self._code, self._codes = warehouse, segment, code, codes
+        self._key_alone = key_alone
         self._columns = {
             node.node: warehouse.columns(node.relation[-2], node.relation[-1])
             for node in read_by(code, codes)
@@ -189,10 +198,14 @@ class _Writing:
         if _reads_itself(self._code):
             instead = {self._code.node: quote_identifier(BEFORE)}
             self._show_before(trail, capture)
-        hop = plan_hop(self._code, self._codes, columns, instead=instead, key_text=text)
+        code = with_key_alone(self._code, self._spelled_key()) if self._key_alone else self._code
+        hop = plan_hop(code or self._code, self._codes, columns, instead=instead, key_text=text)
         if not hop.key and hop.query.label != "unknown":
             raise _Untraced(f"its key ({', '.join(self._code.key)}) is not among its columns")
         return hop
+
+    def _spelled_key(self) -> tuple[str, ...]:
+        return spelled(self._code.key, [column.name for column in self._columns[self._code.node]])
 
     def _show_before(self, trail: Trail, capture: Capture) -> None:
         place = trail.place(capture)

@@ -14,7 +14,7 @@ from batch_audit.errors import BatchAuditError, WarehouseError
 from batch_audit.history.moments import folded
 from batch_audit.lineage.code import NodeCode
 from batch_audit.lineage.hop import Hop as Plan
-from batch_audit.lineage.hop import plan_hop, quoted_relation, read_by
+from batch_audit.lineage.hop import plan_hop, quoted_relation, read_by, with_key_alone
 from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.trace.incremental import reads_itself, without_self
 from batch_audit.trace.reader import Reader
@@ -137,25 +137,9 @@ def _attempts(
         yield ready, listed
     # A key column of the query may be of another type than that of the relation.
     yield ready, {}
-    only = _key_alone(ready, target)
+    only = with_key_alone(ready.code, target.key)
     if only is not None:
-        # Other columns may be of a type that has no equality, such as json on PostgreSQL.
-        yield only, listed
-
-
-def _key_alone(ready: Prepared, target: Identity) -> Prepared | None:
-    """The same with the key as the only output."""
-    if not target.key or ready.code.sql is None:
-        return None
-    try:
-        parsed = sqlglot.parse_one(ready.code.sql, read=ready.code.dialect)
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        return None
-    if not isinstance(parsed, exp.Query):
-        return None
-    columns = [exp.column(exp.to_identifier(name, quoted=True)) for name in target.key]
-    sql = exp.select(*columns).from_(parsed.subquery("batch_audit_whole")).sql(ready.code.dialect)
-    return replace(ready, code=replace(ready.code, sql=sql))
+        yield replace(ready, code=only), listed
 
 
 def planned(reader: Reader, ready: Prepared, where: Mapping[str, str]) -> Plan:
