@@ -55,11 +55,12 @@ check: lint test ## lint, then test
 bench: $(STAMP) ## Measure against bare dbt, side by side (docs/benchmarks.md)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-docs: $(STAMP) ## Write the references of commands and models from their own texts
+docs: $(STAMP) ## Write what docs/ has from the commands, the models and the attack suite
 	$(BIN)/python -m scripts.commands_reference > docs/reference/commands.md.new
 	mv docs/reference/commands.md.new docs/reference/commands.md
 	$(BIN)/python -m scripts.models_reference > docs/reference/models.md.new
 	mv docs/reference/models.md.new docs/reference/models.md
+	$(BIN)/python -m scripts.attack_table
 
 compat: ## Test what touches dbt's and sqlglot's insides on their oldest and newest versions (needs the registry)
 	scripts/compat

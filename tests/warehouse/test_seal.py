@@ -14,10 +14,10 @@ from batch_audit.ledger.seal import HOUR_US, SealResult, execute_plan, read_plan
 from batch_audit.ledger.tables import EVENT, SEALED, SEGMENT
 from batch_audit.ledger.verify import read_blocks
 from batch_audit.warehouses import Warehouse
+from tests.support.open_store import OpenStore
 from tests.support.project import Project
 from tests.support.synthetic_store import ORDERS, START_US, SyntheticStore, create_tables, ordinary_store
 from tests.support.target import Target
-from tests.warehouse.conftest import OpenStore
 
 Opener = Callable[[SyntheticStore], OpenStore]
 NOW_US = START_US + 24 * HOUR_US

@@ -25,9 +25,9 @@ from tests.support.attacks import (
     PAYLOAD_ATTACKS,
     ROW_17,
 )
+from tests.support.open_store import OpenStore
 from tests.support.project import Project
 from tests.support.synthetic_store import NASTY, ORDERS, SyntheticStore, ordinary_store
-from tests.warehouse.conftest import OpenStore
 
 Opener = Callable[[SyntheticStore], OpenStore]
 

@@ -8,8 +8,8 @@ import pytest
 from batch_audit.ledger.tables import COMMITTED, EVENT, PAYLOAD, Table
 from batch_audit.ledger.verify import verify_store
 from batch_audit.warehouses import Warehouse
+from tests.support.open_store import OpenStore
 from tests.support.synthetic_store import SyntheticStore, ordinary_store
-from tests.warehouse.conftest import OpenStore
 
 # The budget is 2 on DuckDB and 3 on Postgres on a quiet machine; tests share theirs with others.
 TOLERATED_RATIO = 8
