@@ -208,6 +208,6 @@ ATTACKS = (
     ),
     Attack(
         "remove a batch that is not sealed yet", remove_open_batch, None, None, None,
-        "the start record of `batch-audit run`, outside the warehouse, tells: `batch-audit seal` writes it as incomplete",
+        "`batch-audit run` keeps a start record outside the warehouse: `batch-audit seal` records it as incomplete",
     ),
 )  # fmt: skip
