@@ -215,3 +215,28 @@ def test_an_interrupted_and_a_killed_batch_say_so(make_project: Callable[..., Pr
     recorded = node_statuses(project, batch_id)
     assert (recorded["model.shop.orders"], recorded["model.shop.slow"]) == ("success", "unknown")
     assert_proved(project)
+
+
+def test_a_batch_that_was_removed_before_it_was_sealed_is_told_by_its_start_record(
+    make_project: Callable[..., Project], engine: str
+) -> None:
+    project = make_project(files=FILES)
+    project.dbt("run")
+    project.write(
+        "models/slow.sql", "{{ config(materialized='table') }}\n-- {{ ref('orders') }}\n" + SLOW[engine]
+    )
+    process = start_slow(project)
+    kill(process.pid, child_of(process.pid))
+    process.wait(60)
+    (left,) = spooled(project)
+    batch_id = json.loads(left.read_text(encoding="utf-8"))["start"]["batch_id"]
+    for table in ("audit_event", "audit_segment"):
+        project.audit(f"delete from {{audit}}.{table} where batch_id = '{batch_id}'")
+    project.batch_audit("verify")  # the store alone knows nothing of it
+
+    done = json.loads(project.batch_audit("seal", "--format", "json").stdout)
+
+    assert [(item["batch_id"], item["state"]) for item in done["spooled"]] == [(batch_id, "stored")]
+    (end,) = ends(project, batch_id)
+    assert (end["status"], end["writer"]) == ("incomplete", "runner")
+    assert_proved(project)
