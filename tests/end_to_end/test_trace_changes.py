@@ -10,7 +10,7 @@ from tests.end_to_end.test_trace import SOURCE_ORDERS, Shop, built, ends
 from tests.support.forked import Forks
 from tests.support.project import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.prepared]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(params=["duckdb", "postgres"])
