@@ -25,6 +25,7 @@ from batch_audit.lineage.hop import Hop, plan_hop, quoted_relation, read_by, spe
 from batch_audit.runner.facts import Start
 from batch_audit.runner.secrets import hide_known, secret_values
 from batch_audit.setup.keys import meta
+from batch_audit.trace.incremental import reads_itself
 from batch_audit.warehouses.base import Warehouse, quote_identifier
 
 PART = "record_lineage"
@@ -195,7 +196,7 @@ class _Writing:
             return self._warehouse.values.canonical_text(expression, kind)
 
         instead = {}
-        if _reads_itself(self._code):
+        if reads_itself(self._code.sql or "", self._code.relation, self._code.dialect or ""):
             instead = {self._code.node: quote_identifier(BEFORE)}
             self._show_before(trail, capture)
         code = with_key_alone(self._code, self._spelled_key()) if self._key_alone else self._code
@@ -299,11 +300,6 @@ class _Writing:
 
 def _kind_said(code: NodeCode) -> str:
     return "microbatch model" if code.microbatch else code.kind.replace("_", " ")
-
-
-def _reads_itself(code: NodeCode) -> bool:
-    """Whether its SQL may read its own relation; a false alarm costs a view that nobody reads."""
-    return code.kind == "incremental" and code.relation[-1].lower() in (code.sql or "").lower()
 
 
 def _left_out(captures: Sequence[Capture], last: Capture) -> list[str]:

@@ -26,7 +26,7 @@ def as_json(found: Trace) -> dict[str, Any]:
     return {
         "direction": found.direction,
         "records": [record_json(found.records[name], labels) for name in sorted(found.records)],
-        "hops": [_hop(hop) for hop in _ordered(found)],
+        "hops": [_hop(hop) for hop in found.hops],
         "not_followed": list(found.cut),
     }
 
@@ -45,11 +45,6 @@ def record_json(record: Record, labels: Mapping[Name, Label]) -> dict[str, Any]:
             "at": None if written.at is None else utc(written.at),
         },
     }  # fmt: skip
-
-
-def _ordered(found: Trace) -> list[Hop]:
-    """The hops by distance, as they were walked, and then by name."""
-    return list(found.hops)
 
 
 def _hop(hop: Hop) -> dict[str, Any]:
@@ -89,7 +84,7 @@ def as_csv(found: Sequence[Trace]) -> str:
 
 def _rows(found: Trace) -> Iterator[Sequence[Any]]:
     labels = path_labels(found)
-    for hop in _ordered(found):
+    for hop in found.hops:
         for edge in _sorted(hop.edges):
             yield _edge_row(found, hop, edge, labels)
         step, via = hop.step, ", ".join(hop.via)
